@@ -1,0 +1,1 @@
+"""Array-in, array-out primitives shared by training and run time."""

@@ -1,0 +1,1 @@
+"""Object permanence for robots: what runs on the robot."""

@@ -1,0 +1,1 @@
+"""Cameras, poses, transforms over time, synchronization."""

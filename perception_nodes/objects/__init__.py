@@ -1,0 +1,1 @@
+"""Association, identity, visibility: the only owner of object states."""

@@ -1,0 +1,71 @@
+"""The whole flow in one process: frame -> slots -> object states -> memory.
+
+Replay, simulation, evaluation and benchmarks run this class. On a robot the same parts run as
+ROS nodes, cut at the seams between the lines of `Pipeline.process`. No part knows which.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from perception_nodes.objects.tracker import ObjectTracker
+from perception_nodes.scene import Frame, SceneState
+from perception_nodes.viewrope.source import SlotSource
+
+
+class SceneMemory(Protocol):
+    """What the pipeline asks of a memory."""
+
+    def write(self, state: SceneState) -> None:
+        """Keep what was believed after a frame."""
+        ...
+
+
+class Pipeline:
+    """Owns the parts in order and turns one frame into one scene state.
+
+    Args:
+        slots: Finds objects in a frame.
+        objects: Owns the object states.
+        memory: Keeps them; None to run without.
+    """
+
+    def __init__(
+        self, slots: SlotSource, objects: ObjectTracker, memory: SceneMemory | None = None
+    ) -> None:
+        self._slots = slots
+        self._objects = objects
+        self._memory = memory
+        self._timings: dict[str, float] = {}
+
+    @property
+    def timings(self) -> Mapping[str, float]:
+        """Seconds that each part took for the last frame."""
+        return self._timings
+
+    def process(self, frame: Frame) -> SceneState:
+        """Take one frame through all parts.
+
+        Frames of one camera come in order of time; a step back resets what is short-term.
+        """
+        clock = [time.perf_counter()]
+        slots = self._slots.find(frame)
+        clock.append(time.perf_counter())
+        objects, events = self._objects.update(frame, slots)
+        clock.append(time.perf_counter())
+        state = SceneState(frame.stamp, slots, objects, events)
+        if self._memory is not None:
+            self._memory.write(state)
+        clock.append(time.perf_counter())
+        self._timings = {
+            name: b - a
+            for name, a, b in zip(("slots", "objects", "memory"), clock, clock[1:], strict=False)
+        }
+        return state
+
+    def reset(self) -> None:
+        """Drop what is short-term (as when the clock jumps back); the memory keeps everything."""
+        self._slots.reset()
+        self._objects.reset()

@@ -1,0 +1,29 @@
+"""Where the files lie that the program reads at run time: interfaces, configuration, models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perception_nodes.errors import ConfigurationError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def resource(name: str) -> Path:
+    """The path of a resource such as "msg" or "models/weights".
+
+    It is looked for in the source tree (a checkout or an editable installation), inside the
+    wheel, and in the `share` folder of a colcon workspace.
+
+    Raises:
+        ConfigurationError: It is in none of these places.
+    """
+    places = [_PACKAGE.parent / name, _PACKAGE / "data" / name]
+    for parent in _PACKAGE.parents:
+        places.append(parent / "share" / "permanence" / name)
+    for place in places:
+        if place.exists():
+            return place
+    raise ConfigurationError(
+        f"the resource {name!r} of the permanence package is missing", "install the package again"
+    )

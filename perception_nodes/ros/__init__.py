@@ -1,0 +1,1 @@
+"""The ROS side: interfaces, conversion, managed nodes."""

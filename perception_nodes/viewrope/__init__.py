@@ -1,0 +1,1 @@
+"""Slots: the objects that one frame shows."""

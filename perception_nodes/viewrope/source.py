@@ -1,0 +1,28 @@
+"""The protocol of a slot source: the learned encoder, the depth-only finder, a user's detector."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from perception_nodes.scene import Frame, Slots
+
+
+class SlotSource(Protocol):
+    """Finds the objects that one frame shows.
+
+    Sources may keep state between frames of one camera (key frames, previous slots); `reset`
+    drops it. They never see object states: identity is the business of `perception_nodes.objects`.
+    """
+
+    @property
+    def model_id(self) -> str:
+        """Names the source and its model; slots of different ids carry incomparable latents."""
+        ...
+
+    def find(self, frame: Frame) -> Slots:
+        """Return the slots of a frame; a frame without objects gives no slots, never an error."""
+        ...
+
+    def reset(self) -> None:
+        """Forget earlier frames, as after a backward jump of the clock."""
+        ...

@@ -1,0 +1,1 @@
+"""MuJoCo worlds with exact truth."""
