@@ -114,6 +114,11 @@ class Gaussian:
     variance: float
 
 
+# Before any interaction: 0.1 to 1 kg, friction coefficient 0.3 to 0.8 (one standard deviation).
+UNKNOWN_MASS = Gaussian(-1.0, 1.0)
+UNKNOWN_FRICTION = Gaussian(-0.7, 0.25)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectState:
     """An object as believed now, seen or not, in the world frame.
@@ -153,8 +158,8 @@ class ObjectState:
     color: Floats = field(default_factory=lambda: np.zeros(3))
     latent: Floats | None = None
     model_id: str = ""
-    log_mass: Gaussian = Gaussian(-1.0, 1.0)
-    log_friction: Gaussian = Gaussian(-0.7, 0.25)
+    log_mass: Gaussian = UNKNOWN_MASS
+    log_friction: Gaussian = UNKNOWN_FRICTION
     surprise: float = 0.0
 
     @property

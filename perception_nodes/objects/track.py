@@ -1,0 +1,251 @@
+"""One object as the tracker follows it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.geometry.pose import Pose
+from perception_nodes.objects.box import align, blend, interval_center
+from perception_nodes.objects.filter import MotionFilter
+from perception_nodes.objects.parameters import TrackerParameters
+from perception_nodes.objects.sighting import Sighting
+from perception_nodes.scene import (
+    UNKNOWN_FRICTION,
+    UNKNOWN_MASS,
+    Gaussian,
+    ObjectState,
+    Visibility,
+)
+
+_MATURE = 5
+_OVERSIZE_PATIENCE = 15
+_SIZE_GAIN = 0.1
+_MAX_ODDS = 4.6
+_HIT_ODDS = 0.5
+_START_ODDS = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """State that the tracker keeps of one object; the world frame throughout.
+
+    Attributes:
+        number: Running number; the id is "o" and this number.
+        motion: Position and velocity.
+        rotation, size: Of the box.
+        points: (P, 3) surface of the last good sighting, relative to the center.
+        color: (3,) mean RGB.
+        first_seen, last_seen: Stamps, ns.
+        hits, misses: Sightings so far; consecutive misses.
+        confirmed: Whether the object is believed and published.
+        full_views: Sightings that showed the object uncut.
+        oversized: Consecutive sightings much larger than the object.
+        odds: Log-odds of existence.
+        visibility: As published.
+        verdicts: Last verdict of each camera with its stamp.
+        anchor: Where it was when its last motion was reported.
+        seen_at: Where it was last seen.
+        hidden: Whether it has been reported hidden.
+        absorbed: Consecutive frames in which another object took its place.
+        label, label_score, latent, model_id, log_mass, log_friction: As in `ObjectState`.
+    """
+
+    number: int
+    motion: MotionFilter
+    rotation: Floats
+    size: Floats
+    points: Floats
+    color: Floats
+    first_seen: int
+    last_seen: int
+    hits: int = 1
+    misses: int = 0
+    confirmed: bool = False
+    full_views: int = 0
+    oversized: int = 0
+    odds: float = _START_ODDS
+    visibility: Visibility = Visibility.VISIBLE
+    verdicts: dict[str, tuple[int, Visibility]] = field(default_factory=dict)
+    anchor: Floats = field(default_factory=lambda: np.zeros(3))
+    seen_at: Floats = field(default_factory=lambda: np.zeros(3))
+    hidden: bool = False
+    traveling: bool = False
+    absorbed: int = 0
+    label: str = ""
+    label_score: float = 0.0
+    latent: Floats | None = None
+    model_id: str = ""
+    log_mass: Gaussian = UNKNOWN_MASS
+    log_friction: Gaussian = UNKNOWN_FRICTION
+
+    @classmethod
+    def start(cls, number: int, stamp: int, sighting: Sighting, model_id: str) -> Track:
+        """A new, unconfirmed object."""
+        slot = sighting.slot
+        track = cls(
+            number,
+            MotionFilter.start(sighting.center, sighting.covariance),
+            sighting.rotation.copy(),
+            slot.size.copy(),
+            sighting.points - sighting.center,
+            slot.color.copy(),
+            stamp,
+            stamp,
+            full_views=0 if slot.cut else 1,
+            latent=slot.latent,
+            model_id=model_id,
+        )
+        track.anchor = track.seen_at = sighting.center.copy()
+        return track
+
+    @property
+    def id(self) -> str:
+        """The public id."""
+        return f"o{self.number}"
+
+    @property
+    def name(self) -> str:
+        """Label and id for a sentence."""
+        return f"{self.label} ({self.id})" if self.label else self.id
+
+    @property
+    def position(self) -> Floats:
+        """(3,) believed center."""
+        return self.motion.position
+
+    @property
+    def spread(self) -> float:
+        """Largest standard deviation of the position, m."""
+        return float(np.sqrt(np.linalg.eigvalsh(self.motion.covariance[:3, :3])[-1]))
+
+    @property
+    def existence(self) -> float:
+        """Probability that the object is still there."""
+        return 1.0 / (1.0 + math.exp(-self.odds))
+
+    @property
+    def mature(self) -> bool:
+        """Whether the size is known from several uncut sightings."""
+        return self.full_views >= _MATURE
+
+    def surface(self) -> Floats:
+        """(P, 3) where its known surface should be."""
+        return self.points + self.position
+
+    def oversize(self, sighting: Sighting) -> bool:
+        """Whether a sighting is too large to show this object alone."""
+        _, size = align(sighting.rotation, sighting.slot.size, self.rotation)
+        return self.mature and bool((size > 1.35 * self.size + 0.02).any())
+
+    def see(self, stamp: int, sighting: Sighting, dt: float, parameters: TrackerParameters) -> None:
+        """Take a sighting of this object alone, dt seconds after the last one."""
+        slot = sighting.slot
+        if self.oversize(sighting) and self.oversized < _OVERSIZE_PATIENCE:
+            self.oversized += 1
+            self.touch(stamp)
+            return
+        self.oversized = 0
+        rotation, size = align(sighting.rotation, slot.size, self.rotation)
+        if not self.mature:
+            self.size = np.maximum(self.size, size) if slot.cut else size
+        center, slack = interval_center(
+            self.position, self.size, sighting.center, size, self.rotation
+        )
+        loose = self.rotation @ np.diag((slack / 2.0) ** 2) @ self.rotation.T
+        self.motion.update(center, sighting.covariance + loose, dt, parameters)
+        self._learn_shape(sighting, rotation, size)
+        self.touch(stamp)
+        self.odds = min(self.odds + _HIT_ODDS, _MAX_ODDS)
+
+    def touch(self, stamp: int) -> None:
+        """Note that the object was seen, though where exactly could not be told."""
+        self.last_seen = stamp
+        self.seen_at = self.position.copy()
+        self.misses, self.absorbed = 0, 0
+        self.hits += 1
+
+    def take_over(self, other: Track) -> None:
+        """Go on from where `other` is: it turned out to be this object, moved unseen."""
+        self.motion = other.motion
+        self.rotation, self.size, self.points = other.rotation, other.size, other.points
+        self.color = other.color
+        self.last_seen, self.seen_at = other.last_seen, other.seen_at
+        self.misses, self.absorbed, self.odds = 0, 0, max(self.odds, other.odds)
+        self.verdicts, self.visibility = other.verdicts, other.visibility
+
+    def _learn_shape(self, sighting: Sighting, rotation: Floats, size: Floats) -> None:
+        slot = sighting.slot
+        self.color = 0.9 * self.color + 0.1 * slot.color
+        if slot.latent is not None:
+            self.latent = slot.latent
+        if slot.cut:
+            return
+        self.full_views += 1
+        gain = max(_SIZE_GAIN, 1.0 / self.full_views)
+        self.size = self.size + gain * (size - self.size)
+        self.rotation = blend(self.rotation, rotation, gain)
+        self.points = sighting.points - self.position
+
+    def state(self, stamp: int) -> ObjectState:
+        """What is published."""
+        covariance = np.zeros((6, 6))
+        covariance[:3, :3] = self.motion.covariance[:3, :3]
+        covariance[3:, 3:] = np.diag([0.01, 0.01, 0.05])
+        twist = np.zeros((6, 6))
+        twist[:3, :3] = self.motion.covariance[3:, 3:]
+        return ObjectState(
+            id=self.id,
+            stamp=stamp,
+            pose=Pose(self.rotation.copy(), self.position.copy()),
+            pose_covariance=covariance,
+            velocity=self.motion.velocity.copy(),
+            angular_velocity=np.zeros(3),
+            twist_covariance=twist,
+            size=self.size.copy(),
+            visibility=self.visibility,
+            first_seen=self.first_seen,
+            last_seen=self.last_seen,
+            existence=self.existence,
+            label=self.label,
+            label_score=self.label_score,
+            color=self.color.copy(),
+            latent=self.latent,
+            model_id=self.model_id,
+            log_mass=self.log_mass,
+            log_friction=self.log_friction,
+            surprise=self.motion.surprise if self.misses == 0 else 0.0,
+        )
+
+    @classmethod
+    def from_state(cls, state: ObjectState) -> Track:
+        """An object that a memory gives back: known, not seen yet."""
+        covariance = state.pose_covariance[:3, :3].copy()
+        corners = np.stack(np.meshgrid(*[[-0.5, 0.0, 0.5]] * 3, indexing="ij"), -1).reshape(-1, 3)
+        rotation = state.pose.rotation.copy()
+        return cls(
+            number=int(state.id[1:]),
+            motion=MotionFilter.start(state.position, covariance),
+            rotation=rotation,
+            size=state.size.copy(),
+            points=(corners * state.size) @ rotation.T,
+            color=state.color.copy(),
+            first_seen=state.first_seen,
+            last_seen=state.last_seen,
+            confirmed=True,
+            full_views=_MATURE,
+            odds=math.log(max(state.existence, 1e-3) / max(1.0 - state.existence, 1e-2)),
+            visibility=Visibility.OUT_OF_VIEW,
+            anchor=state.position.copy(),
+            seen_at=state.position.copy(),
+            hidden=True,
+            label=state.label,
+            label_score=state.label_score,
+            latent=state.latent,
+            model_id=state.model_id,
+            log_mass=state.log_mass,
+            log_friction=state.log_friction,
+        )
