@@ -23,6 +23,8 @@ from perception_nodes.scene import (
 
 _MATURE = 5
 _OVERSIZE_PATIENCE = 15
+# An object that comes back farther away than this was carried: it did not drift there.
+_CARRIED = 0.03
 _SIZE_GAIN = 0.1
 _MAX_ODDS = 4.6
 _HIT_ODDS = 0.5
@@ -156,7 +158,10 @@ class Track:
             self.position, self.size, sighting.center, size, self.rotation
         )
         loose = self.rotation @ np.diag((slack / 2.0) ** 2) @ self.rotation.T
-        self.motion.update(center, sighting.covariance + loose, dt, parameters)
+        if self.hidden and float(np.linalg.norm(center - self.position)) > _CARRIED:
+            self.motion.jump(center, sighting.covariance + loose)
+        else:
+            self.motion.update(center, sighting.covariance + loose, dt, parameters)
         self._learn_shape(sighting, rotation, size)
         self.touch(stamp)
         self.odds = min(self.odds + _HIT_ODDS, _MAX_ODDS)
