@@ -125,7 +125,7 @@ class SqliteStorage:
         )
         return {
             number: Channel(
-                name, normalized_type(kind), form, *definitions.get(kind, ("", "")), qos=profiles
+                name, normalized_type(kind), form, *_definition(kind, definitions), qos=profiles
             )
             for number, name, kind, form, profiles in rows
         }
@@ -154,6 +154,11 @@ class SqliteStorage:
 
     def _note(self, problem: str) -> None:
         self._problems[f"{self._name}: {problem}"] = None
+
+
+def _definition(kind: str, definitions: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """Definition and encoding of a type; that of a service event is stored with its service."""
+    return definitions.get(kind) or definitions.get(kind.removesuffix("_Event")) or ("", "")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -1,0 +1,126 @@
+"""Making ROS messages without ROS: of rosbags' message classes, ours included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+from rosbags.interfaces import Nodetype
+from rosbags.typesys import Stores, get_types_from_msg
+from rosbags.typesys import get_typestore as bundled_typestore
+from rosbags.typesys.store import Typestore
+
+from perception_nodes.resources import resource
+
+# vision_msgs is not part of rosbags' type stores; these are its interfaces since version 4.
+_VISION = {
+    "ObjectHypothesis": "string class_id\nfloat64 score\n",
+    "ObjectHypothesisWithPose": (
+        "vision_msgs/ObjectHypothesis hypothesis\ngeometry_msgs/PoseWithCovariance pose\n"
+    ),
+    "BoundingBox3D": "geometry_msgs/Pose center\ngeometry_msgs/Vector3 size\n",
+    "Detection3D": (
+        "std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\n"
+        "vision_msgs/BoundingBox3D bbox\nstring id\n"
+    ),
+    "Detection3DArray": "std_msgs/Header header\nvision_msgs/Detection3D[] detections\n",
+}
+
+
+class MessageFactory(Protocol):
+    """Makes messages, so that conversions serve rclpy and rosbags alike."""
+
+    def make(self, type_name: str, **fields: Any) -> Any:
+        """Make a message.
+
+        Args:
+            type_name: "package/msg/Name".
+            fields: Values of fields; numeric arrays may be numpy arrays or lists of any number
+                type, which the factory turns into what the field takes. Fields that are not
+                given have the default of their type.
+        """
+        ...
+
+
+class RosbagsFactory:
+    """Makes messages that rosbags and `bags.writer` serialize."""
+
+    def make(self, type_name: str, **fields: Any) -> Any:
+        """Make a message; fields that are not given have the default of their type."""
+        message_type, specification = _specification(type_name)
+        values = {}
+        for name, default, convert in specification:
+            values[name] = convert(fields.pop(name)) if name in fields else default()
+        if fields:
+            raise TypeError(f"{type_name} has no field {', '.join(fields)}")
+        return message_type(**values)
+
+
+@cache
+def typestore() -> Typestore:
+    """Definitions of the standard interfaces (Jazzy), vision_msgs and our own."""
+    store = bundled_typestore(Stores.ROS2_JAZZY)
+    types: dict[str, Any] = {}
+    for name, text in _VISION.items():
+        types.update(get_types_from_msg(text, f"vision_msgs/msg/{name}"))
+    for path in sorted(resource("msg").glob("*.msg")):
+        types.update(get_types_from_msg(path.read_text(), f"permanence/msg/{path.stem}"))
+    store.register(types)
+    return store
+
+
+_Specification = list[tuple[str, Callable[[], Any], Callable[[Any], Any]]]
+
+
+@cache
+def _specification(type_name: str) -> tuple[Callable[..., Any], _Specification]:
+    store = typestore()
+    fields = store.fielddefs[type_name][1]
+    specification = [(name, *_behavior(kind)) for name, kind in fields]
+    if type_name == "geometry_msgs/msg/Quaternion":  # the one default that rosbags leaves out
+        specification[-1] = ("w", lambda: 1.0, float)
+    return store.types[type_name], specification
+
+
+def _behavior(kind: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    """How to make the default of a field, and how to turn a value into what it takes."""
+    node, detail = kind
+    if node == Nodetype.BASE:
+        return _scalar(detail[0])
+    if node == Nodetype.NAME:
+        return lambda: _default(detail), lambda value: value
+    (element_node, element), length = detail
+    count = length if node == Nodetype.ARRAY else 0
+    if element_node == Nodetype.BASE and element[0] != "string":
+        return _numbers(element[0], count)
+    make = str if element_node == Nodetype.BASE else (lambda: _default(element))
+    return lambda: [make() for _ in range(count)], list
+
+
+def _default(type_name: str) -> Any:
+    message_type, specification = _specification(type_name)
+    return message_type(**{name: default() for name, default, _ in specification})
+
+
+def _scalar(name: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    kind = str if name == "string" else bool if name == "bool" else _number_type(name)
+    return kind, kind
+
+
+def _number_type(name: str) -> type:
+    return float if name.startswith("float") else int
+
+
+def _numbers(name: str, count: int) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    kind = np.dtype({"byte": "uint8", "char": "uint8"}.get(name, name))
+    return (
+        lambda: np.zeros(count, kind),
+        lambda value: np.ascontiguousarray(_buffer(value), kind).reshape(-1),
+    )
+
+
+def _buffer(value: Any) -> Any:
+    """Bytes as numbers; numpy would take them for a text."""
+    return np.frombuffer(value, np.uint8) if isinstance(value, bytes | bytearray) else value
