@@ -47,6 +47,7 @@ DEFINITIONS = (
     "action/*",
     "package.xml",
     "CMakeLists.txt",
+    "pyproject.toml",
     "test/ros/tf2_msgs/**/*",
 )
 

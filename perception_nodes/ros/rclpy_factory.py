@@ -78,7 +78,7 @@ def _sequence(code: str, dtype: str) -> Callable[[Any], Any]:
             value = np.frombuffer(value, np.uint8)
         numbers = np.ascontiguousarray(value, dtype).reshape(-1)
         made = array.array(code)
-        made.frombytes(memoryview(numbers).cast("B") if numbers.size else b"")
+        made.frombytes(numbers.data.cast("B") if numbers.size else b"")
         return made
 
     return convert

@@ -82,8 +82,7 @@ class Echo(ManagedNode[EchoParameters]):
 
 @pytest.fixture
 def echo(graph: Any) -> Any:
-    node = graph.add(Echo(context=graph.context))
-    return node
+    return graph.add(Echo(context=graph.context))
 
 
 def start(node: Any) -> None:
