@@ -1,0 +1,151 @@
+"""The statements of one transaction of the writer."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.memory.observations import Due, thin
+from perception_nodes.memory.rows import OBSERVATION_COLUMNS, clean, to_row
+from perception_nodes.scene import WORLD_FRAME, Event, EventKind, SceneState
+
+_INSERT_OBSERVATION = (
+    f"INSERT INTO observation ({', '.join(OBSERVATION_COLUMNS)}) "  # noqa: S608
+    f"VALUES ({', '.join('?' * len(OBSERVATION_COLUMNS))})"
+)
+_INSERT_EVENT = (
+    "INSERT INTO event (seq, session, stamp, kind, subjects, text, evidence, x, y, z) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SAVE_LATENT = (
+    "INSERT INTO latent (object, model_id, stamp, vector) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (object, model_id) DO UPDATE SET stamp = excluded.stamp, vector = excluded.vector"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """An event on its way into the log.
+
+    Attributes:
+        stamp, subjects, text, evidence: As in `scene.Event`.
+        kind: As there, or "repaired" for the memory's own report of a loss.
+        place: (3,) where its first subject was, world frame; None if that is unknown.
+        label: The name and score that it gives to its first subject.
+    """
+
+    stamp: int
+    kind: str
+    subjects: tuple[str, ...]
+    text: str
+    evidence: tuple[str, ...] = ()
+    place: Floats | None = None
+    label: tuple[str, float] | None = None
+
+    @classmethod
+    def of(cls, event: Event, scene: SceneState) -> Entry:
+        """The entry of an event that happened in a scene."""
+        first = next((s for s in scene.objects if s.id in event.subjects[:1]), None)
+        named = first is not None and first.label and event.kind == EventKind.LABELED
+        label = (clean(first.label), first.label_score) if first and named else None
+        subjects = tuple(clean(subject) for subject in event.subjects)
+        evidence = tuple(clean(item) for item in event.evidence)
+        place = first.position.copy() if first else None
+        return cls(
+            event.stamp, event.kind.value, subjects, clean(event.text), evidence, place, label
+        )
+
+    @classmethod
+    def labeled(
+        cls, stamp: int, object_id: str, label: str, score: float, giver: str, place: Floats | None
+    ) -> Entry:
+        """The entry that says who named an object."""
+        text = f'{giver} named {object_id} "{label}"'
+        kind = EventKind.LABELED.value
+        return cls(stamp, kind, (object_id,), text, (), place, (label, score))
+
+
+class Batch:
+    """Writes rows of one session, numbered from `sequence` on.
+
+    Args:
+        db: A connection inside a transaction.
+        session: Id of the session that the rows belong to.
+        sequence: The first free number of the log.
+    """
+
+    def __init__(self, db: sqlite3.Connection, session: int, sequence: int) -> None:
+        self._db = db
+        self._session = session
+        self.sequence = sequence
+
+    @classmethod
+    def new_session(cls, db: sqlite3.Connection, map_id: str, stamp: int) -> int:
+        """Begin a session and return its id."""
+        cursor = db.execute(
+            "INSERT INTO session (map_id, world_frame, first_stamp, last_stamp, events) "
+            "VALUES (?, ?, ?, ?, 0)",
+            (map_id, WORLD_FRAME, stamp, stamp),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def reach(self, stamp: int) -> None:
+        """The session has come to a message time."""
+        self._db.execute(
+            "UPDATE session SET last_stamp = max (last_stamp, ?) WHERE id = ?",
+            (stamp, self._session),
+        )
+
+    def observation(self, due: Due) -> bool:
+        """Write an object state; False if it has numbers that are not finite."""
+        state, object_id = due.state, clean(due.state.id)
+        row = to_row(state, self.sequence, self._session, due.grade, due.seen_by)
+        if row is None:
+            return False
+        if due.new:
+            self._db.execute(
+                "INSERT OR IGNORE INTO object (id, session, first_seen) VALUES (?, ?, ?)",
+                (object_id, self._session, state.first_seen),
+            )
+        self._db.execute(_INSERT_OBSERVATION, row)
+        x, y, z = state.position.tolist()
+        self._db.execute(
+            "INSERT INTO observation_place VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self.sequence, x, x, y, y, z, z),
+        )
+        self.sequence += 1
+        if due.latent and state.latent is not None:
+            vector = np.ascontiguousarray(state.latent, dtype="<f4").tobytes()
+            self._db.execute(_SAVE_LATENT, (object_id, clean(state.model_id), state.stamp, vector))
+        if due.thin:
+            thin(self._db, object_id)
+        return True
+
+    def event(self, entry: Entry) -> int:
+        """Write an event, its place in the indexes and the label that it gives; return its seq."""
+        seq = self.sequence
+        place = (None, None, None)
+        if entry.place is not None and np.isfinite(entry.place).all():
+            place = tuple(entry.place.tolist())
+        lists = (json.dumps(entry.subjects), entry.text, json.dumps(entry.evidence))
+        self._db.execute(
+            _INSERT_EVENT, (seq, self._session, entry.stamp, entry.kind, *lists, *place)
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO event_subject (object, event, position) VALUES (?, ?, ?)",
+            [(subject, seq, position) for position, subject in enumerate(entry.subjects)],
+        )
+        self._db.execute("INSERT INTO event_text (rowid, text) VALUES (?, ?)", (seq, entry.text))
+        if entry.label is not None:
+            self._db.execute(
+                "INSERT INTO label (seq, object, label, score) VALUES (?, ?, ?, ?)",
+                (seq, entry.subjects[0], *entry.label),
+            )
+        self._db.execute("UPDATE session SET events = events + 1 WHERE id = ?", (self._session,))
+        self.sequence += 1
+        return seq

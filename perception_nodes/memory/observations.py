@@ -1,0 +1,161 @@
+"""Which object states are worth a row, and which old rows may go.
+
+Between two rows of an object nothing happened that its covariance does not explain, and about a
+second passed at most. An object keeps some `MOST_ROWS` rows whose spacing grows in proportion to
+their age, so that a memory stays small however long an object is watched.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.scene import ObjectState, SceneState, Visibility
+
+ROUTINE, MOVED, SEEN_DIFFERENTLY = 0, 1, 2
+
+MOST_ROWS = 512
+_THINNED_AT_ONCE = 64
+_WORTH = np.array([1.0, 2.0, 8.0])  # of a row by its grade, when rows are thinned
+_SMALLEST_MOVE = 0.01  # m
+_PERIOD = 1_000_000_000  # ns
+_MOST_ROUTINE = 8  # rows a frame, so that no frame pays for all objects at once
+_LATENT_PERIOD = 10_000_000_000  # ns
+
+
+@dataclass(slots=True)
+class _Trace:
+    """What was written last of an object."""
+
+    stamp: int
+    position: Floats
+    visibility: Visibility
+    rows: int
+    latent_stamp: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Due:
+    """An object state to be written.
+
+    Attributes:
+        state: It.
+        grade: Why: ROUTINE, MOVED or SEEN_DIFFERENTLY.
+        seen_by: The camera of the image at `state.last_seen`.
+        new: Whether the object may be new to the memory.
+        latent: Whether its latent is due too.
+        thin: Whether its older rows may have become too many.
+    """
+
+    state: ObjectState
+    grade: int
+    seen_by: str
+    new: bool
+    latent: bool
+    thin: bool
+
+
+class Observations:
+    """Decides for each scene state what to write; `written` confirms that it was.
+
+    Args:
+        cameras: Which camera saw each known object last.
+    """
+
+    def __init__(self, cameras: Mapping[str, str]) -> None:
+        self._traces: dict[str, _Trace] = {}
+        self._cameras = dict(cameras)
+
+    def due(self, scene: SceneState, subjects: set[str], *, everything: bool) -> list[Due]:
+        """The states of a scene that deserve a row, in the scene's order.
+
+        Args:
+            scene: What was believed after a frame.
+            subjects: Ids that have an event in this frame.
+            everything: Whether every state newer than its row is wanted, as on closing.
+        """
+        self._look(scene)
+        graded = [(state, self._grade(state, subjects)) for state in scene.objects]
+        newest = scene.stamp - (1 if everything else _PERIOD)
+        waiting = [
+            state.id
+            for state, grade in graded
+            if grade == ROUTINE and self._traces[state.id].stamp <= newest
+        ]
+        if not everything:
+            waiting.sort(key=lambda key: self._traces[key].stamp)
+            del waiting[_MOST_ROUTINE:]
+        chosen = set(waiting)
+        return [
+            self._due(state, grade)
+            for state, grade in graded
+            if grade > ROUTINE or state.id in chosen
+        ]
+
+    def written(self, rows: Iterable[Due]) -> None:
+        """The rows are in the file."""
+        for due in rows:
+            state, old = due.state, self._traces.get(due.state.id)
+            latent_stamp = state.stamp if due.latent else (old.latent_stamp if old else None)
+            rows_now = old.rows + 1 if old else 1
+            self._traces[state.id] = _Trace(
+                state.stamp, state.position.copy(), state.visibility, rows_now, latent_stamp
+            )
+
+    def forget(self) -> None:
+        """Write everything anew, as when the clock jumped back."""
+        self._traces.clear()
+
+    def _look(self, scene: SceneState) -> None:
+        """Note who sees what, and drop what is no longer an object."""
+        present = {state.id for state in scene.objects}
+        self._traces = {key: trace for key, trace in self._traces.items() if key in present}
+        self._cameras = {key: name for key, name in self._cameras.items() if key in present}
+        for state in scene.objects:
+            if state.last_seen == scene.stamp:
+                self._cameras[state.id] = scene.slots.camera_name
+
+    def _grade(self, state: ObjectState, subjects: set[str]) -> int:
+        trace = self._traces.get(state.id)
+        if trace is None or trace.visibility != state.visibility:
+            return SEEN_DIFFERENTLY
+        distance = float(np.linalg.norm(state.position - trace.position))
+        deviation = float(np.sqrt(max(0.0, np.trace(state.pose_covariance[:3, :3]) / 3.0)))
+        moved = distance > max(_SMALLEST_MOVE, deviation)
+        return MOVED if moved or state.id in subjects else ROUTINE
+
+    def _due(self, state: ObjectState, grade: int) -> Due:
+        trace = self._traces.get(state.id)
+        seen_by = self._cameras.get(state.id, "")
+        new = trace is None
+        thin = trace is None or trace.rows % _THINNED_AT_ONCE == 0
+        since = trace.latent_stamp if trace else None
+        latent = state.latent is not None and (
+            grade == SEEN_DIFFERENTLY or since is None or state.stamp - since >= _LATENT_PERIOD
+        )
+        return Due(state, grade, seen_by, new, latent, thin)
+
+
+def thin(db: sqlite3.Connection, object_id: str) -> None:
+    """Delete the rows of an object that are most crowded for their age, if it has too many.
+
+    The first and the newest row always stay. Age is counted in the log's sequence, because
+    stamps start again when a recording is repeated.
+    """
+    rows = db.execute(
+        "SELECT seq, grade FROM observation WHERE object = ? ORDER BY seq", (object_id,)
+    ).fetchall()
+    if len(rows) < MOST_ROWS:
+        return
+    seq = np.array([row["seq"] for row in rows], dtype=np.float64)
+    worth = _WORTH[[row["grade"] for row in rows]]
+    inner = np.arange(1, len(rows) - 1, 2)  # every second one, so that no two neighbors go
+    spacing = (seq[inner + 1] - seq[inner - 1]) / (seq[-1] - seq[inner])
+    victims = inner[np.argsort(spacing * worth[inner], kind="stable")[:_THINNED_AT_ONCE]]
+    keys = [(int(seq[i]),) for i in victims]
+    db.executemany("DELETE FROM observation WHERE seq = ?", keys)
+    db.executemany("DELETE FROM observation_place WHERE seq = ?", keys)

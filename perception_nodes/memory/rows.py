@@ -1,0 +1,122 @@
+"""Between object states and rows of the memory."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.geometry.pose import Pose
+from perception_nodes.scene import Gaussian, ObjectState, Visibility
+
+_TRIANGLE = np.triu_indices(6)
+_LONGEST_TEXT = 1000
+
+OBSERVATION_COLUMNS = (
+    *("seq", "session", "object", "stamp", "grade", "visibility", "last_seen", "seen_by"),
+    *("existence", "x", "y", "z", "qx", "qy", "qz", "qw", "size_x", "size_y", "size_z"),
+    *("vx", "vy", "vz", "wx", "wy", "wz", "red", "green", "blue"),
+    *("log_mass_mean", "log_mass_variance", "log_friction_mean", "log_friction_variance"),
+    *("surprise", "pose_covariance", "twist_covariance"),
+)
+
+Row = tuple[int | float | str | bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """An object state as the memory holds it.
+
+    Attributes:
+        state: The belief, with the label that was given last.
+        seq: Number of its row in the log.
+        map_id, world_frame: Where its position is valid.
+        session_start: Stamp of the first frame of its session, ns.
+        seen_by: Camera of the image at `state.last_seen`.
+        removed: When the object was taken off the current objects, ns; None while it is one.
+    """
+
+    state: ObjectState
+    seq: int
+    map_id: str
+    world_frame: str
+    session_start: int
+    seen_by: str
+    removed: int | None
+
+
+def to_row(state: ObjectState, seq: int, session: int, grade: int, seen_by: str) -> Row | None:
+    """The columns of `OBSERVATION_COLUMNS`; None if a number of the state is not finite."""
+    numbers = np.concatenate(
+        [
+            [state.existence],
+            state.position,
+            state.pose.quaternion(),
+            state.size,
+            state.velocity,
+            state.angular_velocity,
+            state.color,
+            [state.log_mass.mean, state.log_mass.variance],
+            [state.log_friction.mean, state.log_friction.variance, state.surprise],
+        ]
+    ).tolist()
+    if not all(map(math.isfinite, numbers)):
+        return None
+    head = (seq, session, clean(state.id), state.stamp, grade, int(state.visibility))
+    covariances = (_pack(state.pose_covariance), _pack(state.twist_covariance))
+    return (*head, state.last_seen, clean(seen_by), *numbers, *covariances)
+
+
+def to_record(row: sqlite3.Row) -> Record:
+    """Read a row of the view `current`, or of a query with the same columns."""
+    label = row["label"]
+    latent = row["latent"]
+    state = ObjectState(
+        id=row["object"],
+        stamp=row["stamp"],
+        pose=Pose.from_quaternion(_vector(row, "x y z"), _vector(row, "qx qy qz qw")),
+        pose_covariance=_unpack(row["pose_covariance"]),
+        velocity=_vector(row, "vx vy vz"),
+        angular_velocity=_vector(row, "wx wy wz"),
+        twist_covariance=_unpack(row["twist_covariance"]),
+        size=_vector(row, "size_x size_y size_z"),
+        visibility=Visibility(row["visibility"]),
+        first_seen=row["first_seen"],
+        last_seen=row["last_seen"],
+        existence=row["existence"],
+        color=_vector(row, "red green blue"),
+        log_mass=Gaussian(row["log_mass_mean"], row["log_mass_variance"]),
+        log_friction=Gaussian(row["log_friction_mean"], row["log_friction_variance"]),
+        surprise=row["surprise"],
+    )
+    if label is not None:
+        state = replace(state, label=label, label_score=row["label_score"])
+    if latent is not None:
+        vector = np.frombuffer(latent, dtype="<f4")
+        state = replace(state, latent=vector, model_id=row["model_id"])
+    context = (row["map_id"], row["world_frame"], row["session_start"], row["seen_by"])
+    return Record(state, row["seq"], *context, row["removed"])
+
+
+def clean(text: str) -> str:
+    """Text that SQLite can store and a terminal can show: no control or broken characters."""
+    valid = text[:_LONGEST_TEXT].encode("utf-8", "replace").decode("utf-8")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in valid)
+
+
+def _vector(row: sqlite3.Row, names: str) -> Floats:
+    return np.array([row[name] for name in names.split()], dtype=np.float64)
+
+
+def _pack(matrix: Floats) -> bytes:
+    return np.ascontiguousarray(matrix[_TRIANGLE], dtype="<f8").tobytes()
+
+
+def _unpack(blob: bytes) -> Floats:
+    matrix: np.ndarray[Any, np.dtype[np.float64]] = np.zeros((6, 6))
+    matrix[_TRIANGLE] = np.frombuffer(blob, dtype="<f8")
+    return matrix + np.triu(matrix, 1).T

@@ -1,0 +1,179 @@
+"""The tables of a memory file, and the steps from one version of them to the next.
+
+Truth: `session`, `object`, `event`, `label`, `observation`, `latent`. Derived from them, and
+rebuilt by `rebuild_indexes`: `event_subject`, `event_text`, `observation_place`. The current state
+of an object is a view over its newest observation. Times are integer nanoseconds of the messages;
+there is no wall clock in a memory. Positions are meters in the world frame of the session.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from perception_nodes.errors import MemoryStoreError
+
+APPLICATION_ID = 0x5045524D  # "PERM": tells a memory from other programs' SQLite files
+
+_VERSION_1 = """
+CREATE TABLE session (            -- an unbroken stretch of message time on one map
+    id INTEGER PRIMARY KEY,
+    map_id TEXT NOT NULL,
+    world_frame TEXT NOT NULL,    -- REP-105 frame of every position of this session
+    first_stamp INTEGER NOT NULL,
+    last_stamp INTEGER NOT NULL,
+    events INTEGER NOT NULL       -- how many belong to it, so that a loss can be counted
+) STRICT;
+
+CREATE TABLE object (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session INTEGER NOT NULL REFERENCES session (id),
+    first_seen INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE event (              -- the log: what happened, in order of seq, not of stamp
+    seq INTEGER PRIMARY KEY,      -- one sequence counts events and observations
+    session INTEGER NOT NULL REFERENCES session (id),
+    stamp INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    subjects TEXT NOT NULL,       -- JSON list of object ids, the one that changed first
+    text TEXT NOT NULL,
+    evidence TEXT NOT NULL,       -- JSON list, such as ["camera@1234567890"]
+    x REAL, y REAL, z REAL        -- where its first subject was then
+) STRICT;
+CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event
+    BEGIN SELECT RAISE (ABORT, 'the event log is append-only'); END;
+CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
+    BEGIN SELECT RAISE (ABORT, 'the event log is append-only'); END;
+CREATE INDEX event_stamp ON event (stamp);
+
+CREATE TABLE label (              -- seq is that of its event
+    seq INTEGER PRIMARY KEY,
+    object TEXT NOT NULL,
+    label TEXT NOT NULL,
+    score REAL NOT NULL
+) STRICT;
+CREATE INDEX label_object ON label (object);
+
+CREATE TABLE observation (        -- an object state; older ones are thinned out
+    seq INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES session (id),
+    object TEXT NOT NULL,
+    stamp INTEGER NOT NULL,
+    grade INTEGER NOT NULL,       -- 0 routine, 1 moved or part of an event, 2 visibility changed
+    visibility INTEGER NOT NULL,  -- scene.Visibility
+    last_seen INTEGER NOT NULL,
+    seen_by TEXT NOT NULL,        -- camera of the image at last_seen
+    existence REAL NOT NULL,
+    x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL,
+    qx REAL NOT NULL, qy REAL NOT NULL, qz REAL NOT NULL, qw REAL NOT NULL,
+    size_x REAL NOT NULL, size_y REAL NOT NULL, size_z REAL NOT NULL,
+    vx REAL NOT NULL, vy REAL NOT NULL, vz REAL NOT NULL,
+    wx REAL NOT NULL, wy REAL NOT NULL, wz REAL NOT NULL,
+    red REAL NOT NULL, green REAL NOT NULL, blue REAL NOT NULL,
+    log_mass_mean REAL NOT NULL, log_mass_variance REAL NOT NULL,
+    log_friction_mean REAL NOT NULL, log_friction_variance REAL NOT NULL,
+    surprise REAL NOT NULL,
+    pose_covariance BLOB NOT NULL,    -- upper triangle of (6, 6), little-endian float64
+    twist_covariance BLOB NOT NULL    -- likewise
+) STRICT;
+CREATE INDEX observation_object ON observation (object);
+
+CREATE TABLE latent (             -- newest appearance of an object under each model
+    id INTEGER PRIMARY KEY,
+    object TEXT NOT NULL,
+    model_id TEXT NOT NULL,
+    stamp INTEGER NOT NULL,
+    vector BLOB NOT NULL,         -- little-endian float32
+    UNIQUE (object, model_id)
+) STRICT;
+
+CREATE TABLE event_subject (
+    object TEXT NOT NULL,
+    event INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (object, event)
+) STRICT, WITHOUT ROWID;
+CREATE VIRTUAL TABLE event_text USING fts5
+    (text, content = 'event', content_rowid = 'seq', tokenize = 'porter unicode61');
+CREATE VIRTUAL TABLE observation_place USING rtree
+    (seq, min_x, max_x, min_y, max_y, min_z, max_z);
+
+CREATE VIEW belief AS             -- every observation that is kept, with what answers need
+SELECT b.*, o.first_seen,
+    (SELECT label FROM label WHERE object = b.object ORDER BY seq DESC LIMIT 1) AS label,
+    (SELECT score FROM label WHERE object = b.object ORDER BY seq DESC LIMIT 1) AS label_score,
+    (SELECT model_id FROM latent WHERE object = b.object
+        ORDER BY stamp DESC, id DESC LIMIT 1) AS model_id,
+    (SELECT vector FROM latent WHERE object = b.object
+        ORDER BY stamp DESC, id DESC LIMIT 1) AS latent,
+    s.map_id, s.world_frame, s.first_stamp AS session_start,
+    (SELECT min (e.stamp) FROM event_subject es JOIN event e ON e.seq = es.event
+        WHERE es.object = b.object AND es.event > b.seq AND es.position = 0
+        AND e.kind = 'removed') AS removed
+FROM observation b
+JOIN session s ON s.id = b.session
+JOIN object o ON o.id = b.object;
+
+CREATE VIEW current AS            -- the newest belief about every object, removed ones too
+SELECT * FROM belief WHERE seq IN
+    (SELECT (SELECT max (seq) FROM observation WHERE object = o.id) FROM object o);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+"""Step i takes a memory from version i to i + 1. A released step is never edited."""
+
+TABLES: tuple[tuple[str, str], ...] = (
+    ("session", "id"),
+    ("object", "number"),
+    ("event", "seq"),
+    ("label", "seq"),
+    ("observation", "seq"),
+    ("latent", "id"),
+)
+"""The tables that are truth, with their integer keys, in the order in which rows may be copied."""
+
+_INDEXES = """
+DELETE FROM event_subject;
+INSERT OR IGNORE INTO event_subject (object, event, position)
+    SELECT j.value, e.seq, j.key FROM event e, json_each (e.subjects) j;
+INSERT INTO event_text (event_text) VALUES ('rebuild');
+DELETE FROM observation_place;
+INSERT INTO observation_place SELECT seq, x, x, y, y, z, z FROM observation;
+"""
+
+
+def version(db: sqlite3.Connection) -> int:
+    """The schema version of a memory; 0 for an empty file.
+
+    Raises:
+        MemoryStoreError: It belongs to another program, or to a newer version of this one.
+    """
+    application = int(db.execute("PRAGMA application_id").fetchone()[0])
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    empty = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    if application != APPLICATION_ID and not (application == 0 and empty):
+        raise MemoryStoreError("it is a SQLite file of another program", "choose another file")
+    if found > len(MIGRATIONS):
+        raise MemoryStoreError(
+            f"it was written by a newer version (schema {found}; this one knows {len(MIGRATIONS)})",
+            "update permanence, or choose another file",
+        )
+    return found
+
+
+def migrate(db: sqlite3.Connection, target: int) -> None:
+    """Bring a memory from its version to `target`, all steps or none."""
+    found = version(db)
+    if found == target:
+        return
+    steps = "".join(MIGRATIONS[found:target])
+    db.executescript(
+        f"BEGIN IMMEDIATE; {steps} PRAGMA application_id = {APPLICATION_ID}; "
+        f"PRAGMA user_version = {target}; COMMIT;"
+    )
+
+
+def rebuild_indexes(db: sqlite3.Connection) -> None:
+    """Derive again what is derived, after rows were copied from a damaged memory."""
+    db.executescript(f"BEGIN IMMEDIATE; {_INDEXES} COMMIT;")

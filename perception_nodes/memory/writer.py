@@ -1,0 +1,193 @@
+"""The memory of a running robot or replay: the one program that writes to the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from perception_nodes.errors import MemoryStoreError
+from perception_nodes.memory.batch import Batch, Entry
+from perception_nodes.memory.observations import Due, Observations
+from perception_nodes.memory.queries import MemoryQueries, MemoryStatus
+from perception_nodes.memory.rows import clean
+from perception_nodes.memory.store import Store, explain, explained
+from perception_nodes.scene import ObjectState, SceneState
+
+_JUMP = 1_000_000_000  # ns back in time that begin a new session; cameras differ by less
+_PERIOD = 1_000_000_000  # ns of message time between notes of the time, or attempts to write
+_MOST_PENDING = 1000  # events that wait while nothing can be written
+_LONGEST_LABEL = 64
+
+
+class Memory(MemoryQueries):
+    """Writes what the pipeline believes, and answers questions.
+
+    Facts (events, new objects, labels) survive a power loss and observations the end of the
+    process, both from the moment in which `write` or `label` returns. A full or failing disk
+    never stops the pipeline: `status` says so, events wait, questions are still answered. Use
+    it from one thread at a time; other threads and programs open a `MemoryReader`.
+
+    Args:
+        path: The file; created where missing. A damaged one is repaired: see `status`.
+        map_id: Names the map in which positions are valid.
+
+    Raises:
+        MemoryStoreError: Another program writes to it, it can't be written, it is of a newer
+            schema or of another program.
+    """
+
+    def __init__(self, path: Path | str, map_id: str = "map") -> None:
+        self._store = Store(Path(path))
+        super().__init__(self._store.path, self._store.db)
+        self._map_id = clean(map_id)
+        self._session: int | None = None
+        self._latest: SceneState | None = None
+        self._written: int = 0
+        self._refused_at: int | None = None
+        self._refusal = ""
+        self._pending: deque[Entry] = deque(maxlen=_MOST_PENDING)
+        self._dropped = 0
+        self._rejected = 0
+        with explained(self.path):
+            self._sequence = self._newest_seq() + 1
+            cameras = {record.state.id: record.seen_by for record in self.records()}
+        self._observations = Observations(cameras)
+        if self._store.loss is not None:
+            self._pending.append(Entry(self.now or 0, "repaired", (), self._store.loss.text))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def write(self, state: SceneState) -> None:
+        """Keep what was believed after a frame: its events, and the observations worth a row.
+
+        States with numbers that are not finite are left out and counted in `status`.
+        """
+        if self._latest is not None and state.stamp < self._latest.stamp - _JUMP:
+            self._session, self._refused_at = None, None
+            self._observations.forget()
+        self._latest = state
+        for event in state.events:
+            self._wait(Entry.of(event, state))
+        if self._refused_at is None or state.stamp - self._refused_at >= _PERIOD:
+            self._commit(state, everything=False)
+
+    def label(self, object_id: str, name: str) -> None:
+        """A person names an object.
+
+        Raises:
+            MemoryStoreError: There is no such object, the name can't be printed in a line, or
+                it could not be written.
+        """
+        name = name.strip()
+        if not name or len(name) > _LONGEST_LABEL or not name.isprintable():
+            raise MemoryStoreError(
+                f"a name has 1 to {_LONGEST_LABEL} printable characters", "choose another name"
+            )
+        record = self.record(object_id)
+        if record is None:
+            raise MemoryStoreError(
+                f"there is no object {clean(object_id)!r} in the memory {self.path}",
+                "`permanence recall` lists the objects and their ids",
+            )
+        stamp = self.now or record.state.stamp
+        place = record.state.position
+        entry = Entry.labeled(stamp, object_id, name, 1.0, "a person", place)
+        with explained(self.path), self._store.transaction(durable=True) as db:
+            session = self._session or db.execute("SELECT max (id) FROM session").fetchone()[0]
+            batch = Batch(db, session, self._sequence)
+            batch.event(entry)
+        self._sequence = batch.sequence
+
+    def status(self) -> MemoryStatus:
+        """How much is in the memory and whether it can be written."""
+        status = super().status()
+        problems = [self._refusal] if self._refusal else []
+        if self._pending:
+            problems.append(f"{len(self._pending)} events wait to be written")
+        if self._dropped:
+            problems.append(f"{self._dropped} events could not be kept")
+        if self._rejected:
+            problems.append(f"{self._rejected} object states had numbers that are not finite")
+        if self._store.loss is not None:
+            problems.append(self._store.loss.text)
+        return replace(status, health="; ".join(problems) or status.health)
+
+    def close(self) -> None:
+        """Write what is still newer than its row, and let go of the file.
+
+        Raises:
+            MemoryStoreError: Events are lost because they could not be written.
+        """
+        if self._closed:
+            return
+        if self._latest is not None:
+            self._commit(self._latest, everything=True)
+        lost = len(self._pending) + self._dropped
+        self._closed = True
+        self._store.close()
+        if lost and self._refusal:
+            raise MemoryStoreError(f"{self._refusal}; {lost} events are lost")
+
+    def _wait(self, entry: Entry) -> None:
+        self._dropped += len(self._pending) == _MOST_PENDING
+        self._pending.append(entry)
+
+    def _commit(self, scene: SceneState, *, everything: bool) -> None:
+        """One transaction with all that is due, or none."""
+        subjects = {subject for event in scene.events for subject in event.subjects}
+        due = self._observations.due(scene, subjects, everything=everything)
+        for item in due:
+            self._note_label(item.state)
+        if not (due or self._pending or scene.stamp - self._written >= _PERIOD):
+            return
+        try:
+            self._transact(scene, due)
+        except sqlite3.Error as error:
+            self._refused_at = scene.stamp
+            self._refusal = str(explain(self.path, error))
+            return
+        self._written, self._refused_at, self._refusal = scene.stamp, None, ""
+        self._pending.clear()
+        self._observations.written(due)
+
+    def _transact(self, scene: SceneState, due: list[Due]) -> None:
+        durable = bool(self._pending) or any(item.new for item in due)
+        rejected = 0
+        with self._store.transaction(durable=durable) as db:
+            session = self._session or Batch.new_session(db, self._map_id, scene.stamp)
+            batch = Batch(db, session, self._sequence)
+            batch.reach(scene.stamp)
+            for item in due:
+                rejected += not batch.observation(item)
+            for entry in self._pending:
+                batch.event(entry)
+        self._session, self._sequence = session, batch.sequence
+        self._rejected += rejected
+
+    def _note_label(self, state: ObjectState) -> None:
+        """Log a label that came with a state, unless a surer one is known."""
+        if not state.label:
+            return
+        object_id, label = clean(state.id), clean(state.label)
+        waiting = any(e.label and e.subjects[:1] == (object_id,) for e in self._pending)
+        known = self._label_of(object_id)
+        if waiting or (known and (known[0] == label or known[1] > state.label_score)):
+            return
+        self._wait(
+            Entry.labeled(
+                state.stamp, object_id, label, state.label_score, "a classifier", state.position
+            )
+        )
