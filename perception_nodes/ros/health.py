@@ -39,19 +39,16 @@ class Arrivals:
         required: Whether the node is stale without it.
         since: When waiting began, s on the steady clock.
         count: Messages so far.
-        stamp: Header stamp of the last one, ns.
     """
 
     required: bool
     since: float
     count: int = 0
-    stamp: int = 0
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=30))
 
-    def note(self, now: float, stamp: int) -> None:
+    def note(self, now: float) -> None:
         """Count a message."""
         self.count += 1
-        self.stamp = stamp
         self._times.append(now)
 
     def silence(self, now: float) -> float:
@@ -105,16 +102,16 @@ class Health:
             for entry in (*self._inputs.values(), self._outputs):
                 entry.since = self._clock()
 
-    def arrived(self, topic: str, stamp: int) -> None:
-        """Count a message of an input; stamp in ns."""
+    def arrived(self, topic: str) -> None:
+        """Count a message of an input."""
         with self._lock:
             if topic in self._inputs:
-                self._inputs[topic].note(self._clock(), stamp)
+                self._inputs[topic].note(self._clock())
 
-    def published(self, stamp: int, latency_ms: float, processing_ms: float) -> None:
-        """Count a result: stamp of its image, its age when it left, time that was worked on it."""
+    def published(self, latency_ms: float, processing_ms: float) -> None:
+        """Count a result: age of its image when it left, time that was worked on it."""
         with self._lock:
-            self._outputs.note(self._clock(), stamp)
+            self._outputs.note(self._clock())
             self._latencies.append(latency_ms)
             self._processing.append(processing_ms)
 
@@ -142,10 +139,11 @@ class Health:
             now = self._clock()
             return [n for n, a in self._inputs.items() if a.required and _late(a, now, timeout)]
 
-    def quiet(self, timeout: float) -> bool:
-        """Whether nothing came out although inputs come in."""
+    def fruitless(self, timeout: float) -> bool:
+        """Whether nothing comes out although required inputs come in."""
         with self._lock:
-            return _late(self._outputs, self._clock(), 2.0 * timeout)
+            fed = any(entry.required for entry in self._inputs.values())
+            return fed and _late(self._outputs, self._clock(), 2.0 * timeout)
 
     def judge(self, timeout: float, stale_after: float) -> tuple[Level, str]:
         """The level and one sentence; the sentence is empty where all is well."""

@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Generic
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import JumpHandle, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -19,21 +18,23 @@ from std_msgs.msg import Float64
 
 from perception_nodes.errors import InputError, PermanenceError
 from perception_nodes.ros.diagnostics import Diagnostics, Report, why_silent
+from perception_nodes.ros.endpoints import Endpoints
 from perception_nodes.ros.health import Health, Level
+from perception_nodes.ros.interfaces import NodeSpec
 from perception_nodes.ros.parameter_server import ParameterServer
 from perception_nodes.ros.parameters import P
-from perception_nodes.ros.qos import Intent, overriding, profile
 from perception_nodes.ros.worker import T, Worker
 
-_BACKWARD = Duration(nanoseconds=-1)
-_FORWARD = Duration(seconds=60)
+_THRESHOLD = JumpThreshold(
+    min_forward=Duration(seconds=60), min_backward=Duration(nanoseconds=-1), on_clock_change=False
+)
 
 
 class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
     """Base of all nodes.
 
     Args:
-        name: Default node name.
+        spec: Its row in the table of interfaces.
         parameters: Dataclass of its parameters.
         options: Those of `rclpy.node.Node`.
 
@@ -41,24 +42,20 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
         ConfigurationError: It was started with invalid parameters.
     """
 
-    def __init__(self, name: str, parameters: type[P], **options: Any) -> None:
+    def __init__(self, spec: NodeSpec, parameters: type[P], **options: Any) -> None:
+        self.spec = spec
         self.health = Health()
+        self.facts: dict[str, str] = {}
         self._active = False
         self._refusal = ""
-        self._facts: dict[str, str] = {}
         self._workers: list[Worker[Any]] = []
-        self._entities: list[Callable[[], object]] = []
-        self._required: set[str] = set()
-        self._group = MutuallyExclusiveCallbackGroup()
         self._jumps: JumpHandle | None = None
-        super().__init__(name, **options)
+        self.endpoints = Endpoints(self)
+        super().__init__(spec.name, **options)
         self._server = ParameterServer(self, parameters, self.reconfigured)
         self._diagnostics = Diagnostics(self, self._report)
         self._processing_time = self.create_publisher(Float64, "~/processing_time_ms", 10)
-        threshold = JumpThreshold(
-            min_forward=_FORWARD, min_backward=_BACKWARD, on_clock_change=False
-        )
-        self._jumps = self.get_clock().create_jump_callback(threshold, post_callback=self._jumped)
+        self._jumps = self.get_clock().create_jump_callback(_THRESHOLD, post_callback=self._jumped)
 
     # What a node overrides.
 
@@ -66,7 +63,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
         """Make and warm the part, subscribe and advertise; a PermanenceError refuses to start."""
 
     def unload(self) -> None:
-        """Let go of what `load` made, beyond subscriptions, publishers and workers."""
+        """Let go of what `load` made, beyond endpoints and workers."""
 
     def forget(self) -> None:
         """Drop what is short-term: the clock jumped back. Memory stays."""
@@ -90,64 +87,24 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
         """Whether the node is in state active; outside of it nothing is processed."""
         return self._active
 
-    def state_fact(self, name: str, value: str) -> None:
-        """Add a figure to the diagnostics, such as the model."""
-        self._facts[name] = value
-
-    def listen(
-        self,
-        topic: str,
-        message: type[Any],
-        intent: Intent,
-        handle: Callable[[Any], None],
-        required: bool = False,
-    ) -> None:
+    def listen(self, topic: str, handle: Callable[[Any], None], required: bool = False) -> None:
         """Subscribe. Messages reach `handle` only in state active; what it raises is counted.
 
         Args:
-            topic: Relative name.
-            message: Its type.
-            intent: What it is for.
+            topic: Name in the table of interfaces.
             handle: Quick: heavy work goes to a worker.
             required: Whether the node is stale without it.
         """
         self.health.expect(topic, required)
-        if required:
-            self._required.add(topic)
 
-        def receive(received: Any) -> None:
-            self.health.arrived(topic, _stamp(received))
-            if not self._active:
+        def receive(message: Any) -> None:
+            self.health.arrived(topic)
+            if self._active:
+                self.guard(handle, message)
+            else:
                 self.health.dropped("inactive")
-                return
-            self.guard(handle, received)
 
-        subscription = self.create_subscription(
-            message,
-            topic,
-            receive,
-            profile(intent),
-            callback_group=self._group,
-            qos_overriding_options=overriding(),
-        )
-        self._entities.append(lambda: self.destroy_subscription(subscription))
-
-    def advertise(self, topic: str, message: type[Any], intent: Intent) -> Any:
-        """A publisher that is silent outside of state active."""
-        publisher = self.create_lifecycle_publisher(
-            message,
-            topic,
-            profile(intent),
-            callback_group=self._group,
-            qos_overriding_options=overriding(),
-        )
-        self._entities.append(lambda: self.destroy_lifecycle_publisher(publisher))
-        return publisher
-
-    def offer_service(self, name: str, service: type[Any], handle: Callable[..., Any]) -> None:
-        """Offer a service under the node's namespace."""
-        offered = self.create_service(service, name, handle, callback_group=self._group)
-        self._entities.append(lambda: self.destroy_service(offered))
+        self.endpoints.subscribe(self.spec.takes(topic), receive)
 
     def employ(self, work: Callable[[T], None], capacity: int = 1) -> Worker[T]:
         """A thread that works while the node is active; capacity 1 keeps only the newest."""
@@ -173,7 +130,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
         """Account for a published result: stamp of its image (ns), perf_counter of its start."""
         processing = (time.perf_counter() - began) * 1e3
         latency = (self.get_clock().now().nanoseconds - stamp) * 1e-6
-        self.health.published(stamp, latency, processing)
+        self.health.published(latency, processing)
         self._processing_time.publish(Float64(data=processing))
 
     # States.
@@ -240,33 +197,27 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
 
     def _free(self) -> None:
         self._stop()
-        while self._entities:
-            self._entities.pop()()
+        self.endpoints.free()
         self._workers.clear()
-        # rclpy keeps a weak reference to each entity a group ever had: a fresh group frees them.
-        self._group = MutuallyExclusiveCallbackGroup()
-        self._required.clear()
         self.health.forget_inputs()
-        self._facts.clear()
-        self.unload()
+        self.facts.clear()
+        self.guard(lambda _: self.unload(), None)
 
     def _jumped(self, jump: TimeJump) -> None:
         self.health.jumped()
-        seconds = jump.delta.nanoseconds * 1e-9
-        self.get_logger().warning(f"the clock jumped by {seconds:.3f} s")
-        if seconds < 0:
+        self.get_logger().warning(f"the clock jumped by {jump.delta.nanoseconds * 1e-9:.3f} s")
+        if jump.delta.nanoseconds < 0:
             for worker in self._workers:
                 worker.clear()
             self.guard(lambda _: self.forget(), None)
 
     def _failed(self, error: Exception) -> None:
-        text = f"{type(error).__name__}: {error}"
-        self.health.failed(text)
+        self.health.failed(f"{type(error).__name__}: {error}")
         trace = "".join(traceback.format_exception(error))
         self.get_logger().error(f"a callback raised\n{trace}", throttle_duration_sec=5.0)
 
     def _report(self) -> Report:
-        values = {**self._facts, **self.health.values()}
+        values = {**self.facts, **self.health.values()}
         if self._refusal:
             return Report(Level.ERROR, f"not configured: {self._refusal}", values)
         if not self._active:
@@ -274,11 +225,6 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
         timeout = self.parameters.input_timeout
         level, text = self.health.judge(timeout, self.parameters.stale_after)
         reasons = [why_silent(self, topic) for topic in self.health.silent(timeout)]
-        if level is Level.OK and self._required and self.health.quiet(timeout):
+        if level is Level.OK and self.health.fruitless(timeout):
             level, text = Level.WARN, self.explain() or "inputs come in, but nothing comes out"
         return Report(level, "; ".join([text or "ok", *filter(None, reasons)]), values)
-
-
-def _stamp(message: Any) -> int:
-    header = getattr(message, "header", None)
-    return 0 if header is None else header.stamp.sec * 1_000_000_000 + header.stamp.nanosec

@@ -23,12 +23,18 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
 
 from perception_nodes.errors import ConfigurationError, InputError
+from perception_nodes.ros.interfaces import NodeSpec, TopicSpec
 from perception_nodes.ros.managed import ManagedNode
 from perception_nodes.ros.parameters import NodeParameters, count, number, text
-from perception_nodes.ros.qos import Intent
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
+SPEC = NodeSpec(
+    "echo",
+    "repeats stamps",
+    (TopicSpec("in", "std_msgs/msg/Header", "RESULTS", "stamps"),),
+    (TopicSpec("out", "std_msgs/msg/Header", "RESULTS", "the same"),),
+)
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,13 @@ class Echo(ManagedNode[EchoParameters]):
         self.refuse: Exception | None = None
         self.forgotten = 0
         self.hold = 0.0
-        super().__init__("echo", EchoParameters, **options)
+        super().__init__(SPEC, EchoParameters, **options)
 
     def load(self) -> None:
         if self.refuse is not None:
             raise self.refuse
-        self.listen("in", Header, Intent.RESULTS, self.receive, required=True)
-        self.output = self.advertise("out", Header, Intent.RESULTS)
+        self.listen("in", self.receive, required=True)
+        self.output = self.endpoints.advertise(self.spec.gives("out"))
         self.worker = self.employ(self.work)
 
     def receive(self, message: Header) -> None:
