@@ -60,6 +60,10 @@ class NodeSpec:
         """The published topic of that name."""
         return next(t for t in self.publishes if t.name == name)
 
+    def offers(self, name: str) -> ServiceSpec:
+        """The offered service of that name."""
+        return next(s for s in self.services if s.name == name)
+
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _OBJECTS, _PEOPLE = "permanence/msg/ObjectStateArray", "permanence/msg/PersonArray"

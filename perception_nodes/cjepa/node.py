@@ -1,0 +1,168 @@
+"""Node `cjepa`: slots in, object states and events out; it owns the object states.
+
+Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. When it becomes active it asks
+the memory what was known on this map, so that objects keep their ids over a restart.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from perception_nodes.errors import ConfigurationError, InputError
+from perception_nodes.objects.tracker import ObjectTracker
+from perception_nodes.ros.conversion import (
+    events_to_msg,
+    object_state_from_msg,
+    object_states_to_msg,
+)
+from perception_nodes.ros.geometry_messages import time_from_msg
+from perception_nodes.ros.interfaces import node
+from perception_nodes.ros.managed import ManagedNode
+from perception_nodes.ros.mirrors import detections_to_msg, markers_to_msg
+from perception_nodes.ros.parameters import NAME, NodeParameters, number, text
+from perception_nodes.ros.rclpy_factory import RclpyFactory, interface
+from perception_nodes.ros.run import main as run_node
+from perception_nodes.ros.slot_input import SlotInput, SlotShot
+from perception_nodes.scene import Event, EventKind, ObjectState
+
+TRANSPORTS = ("raw", "compressed")
+_QUEUE = 10
+
+
+@dataclass(frozen=True)
+class CjepaParameters(NodeParameters):
+    """Parameters of the node."""
+
+    image_transport: str = text("raw", "how depth images travel", choices=TRANSPORTS)
+    map_id: str = text("map", "name of the map in the memory; empty to start without it", NAME)
+    memory_patience: float = number(
+        1.0, "how long to wait for the memory before starting without it, s", 0.0, 60.0
+    )
+
+
+class CjepaNode(ManagedNode[CjepaParameters]):
+    """Keeps the object states, seen or not."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(node("cjepa"), CjepaParameters, **options)
+
+    def load(self) -> None:
+        """Make the tracker and connect it."""
+        parameters = self.parameters
+        self._factory = RclpyFactory()
+        self._lock = threading.Lock()
+        self._tracker = ObjectTracker()
+        self._stamp = 0
+        self._input = SlotInput()
+        self._restore: Any = None
+        self._objects = self.endpoints.advertise(self.spec.gives("objects"))
+        self._events = self.endpoints.advertise(self.spec.gives("events"))
+        self._markers = self.endpoints.advertise(self.spec.gives("objects_markers"))
+        self._detections = self.endpoints.advertise(self.spec.gives("detections"))
+        self.endpoints.offer(self.spec.offers("label"), self._label)
+        if parameters.map_id:
+            self._restore = self.endpoints.client(node("memory").offers("restore"))
+        self._answer: Any = None
+        self._patience_ends: float | None = None
+        self._worker = self.employ(self._process, _QUEUE)
+        compressed = parameters.image_transport == "compressed"
+        depth = "camera/depth/image_raw" + ("/compressedDepth" if compressed else "")
+        self.listen("slots", lambda m: self._offer(self._input.take_slots(m)), required=True)
+        self.listen("slot_masks", lambda m: self._offer(self._input.take_masks(m)), required=True)
+        self.listen(depth, lambda m: self._offer(self._input.take_depth(m)), required=True)
+        self.listen("camera/color/camera_info", self._input.calibration.take)
+
+    def forget(self) -> None:
+        """The clock jumped back: drop the objects; the memory keeps them."""
+        self._input.reset()
+        with self._lock:
+            self._tracker.reset()
+
+    def explain(self) -> str:
+        """Why nothing comes out."""
+        return self._input.explain()
+
+    def _offer(self, shots: Sequence[SlotShot]) -> None:
+        for shot in shots:
+            if not self._memory_answered():
+                self.health.dropped("waiting for the memory")
+                continue
+            self.health.dropped("too many wait", self._worker.offer(shot))
+
+    def _process(self, shot: SlotShot) -> None:
+        """In the worker: update the objects and publish them."""
+        began = time.perf_counter()
+        frame, slots = shot.convert()
+        world_frame = self.parameters.world_frame
+        if shot.slots.world_frame not in ("", world_frame):
+            raise InputError(
+                f"the slots come with poses in {shot.slots.world_frame!r}, but the objects are "
+                f"kept in {world_frame!r}",
+                "give viewrope and cjepa the same parameter world_frame",
+            )
+        with self._lock:
+            objects, events = self._tracker.update(frame, slots)
+            self._stamp = frame.stamp
+        self._tell(events, frame.stamp)
+        self._publish(objects, frame.stamp)
+        self.finished(frame.stamp, began)
+
+    def _publish(self, objects: Sequence[ObjectState], stamp: int) -> None:
+        where = (stamp, self.parameters.world_frame, self._factory)
+        self._objects.publish(object_states_to_msg(objects, *where))
+        if self._markers.get_subscription_count():
+            self._markers.publish(markers_to_msg(objects, *where))
+        if self._detections is not None and self._detections.get_subscription_count():
+            self._detections.publish(detections_to_msg(objects, *where))
+
+    def _tell(self, events: Sequence[Event], stamp: int) -> None:
+        if events:
+            world_frame = self.parameters.world_frame
+            self._events.publish(events_to_msg(events, stamp, world_frame, self._factory))
+
+    def _label(self, request: Any, response: Any) -> Any:
+        """Service `label`."""
+        try:
+            with self._lock:
+                self._tracker.label(request.object_id, request.label)
+                stamp = self._stamp
+        except ConfigurationError as error:
+            response.success, response.message = False, str(error)
+            return response
+        text = f'{request.object_id} is called "{request.label}"'
+        self._tell([Event(stamp, EventKind.LABELED, (request.object_id,), text)], stamp)
+        response.success, response.message = True, text
+        return response
+
+    def _memory_answered(self) -> bool:
+        """Whether the memory said what it knows, or is not there; asks it."""
+        if self._restore is None:
+            return True
+        if self._patience_ends is None:
+            self._patience_ends = time.monotonic() + self.parameters.memory_patience
+        if self._answer is None and self._restore.service_is_ready():
+            request = interface("permanence/srv/Restore").Request(map_id=self.parameters.map_id)
+            self._answer = self._restore.call_async(request)
+        if self._answer is not None and self._answer.done():
+            self._take_over(self._answer.result())
+        elif time.monotonic() < self._patience_ends:
+            return False
+        else:
+            self.get_logger().info("no memory answers: starting without it")
+        self._restore = None
+        return True
+
+    def _take_over(self, answer: Any) -> None:
+        states = [object_state_from_msg(m, time_from_msg(m.last_seen)) for m in answer.objects]
+        with self._lock:
+            self._tracker.restore(states)
+        self.facts["restored from memory"] = f"{len(states)} objects"
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(CjepaNode)

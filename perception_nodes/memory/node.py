@@ -1,0 +1,178 @@
+"""Node `memory`: object states and events in, answers out; it owns the memory file.
+
+Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. Writing happens in a thread;
+questions are answered from a second connection and never wait for the disk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perception_nodes.errors import MemoryStoreError
+from perception_nodes.memory.answers import LoggedEvent
+from perception_nodes.memory.question import recall
+from perception_nodes.memory.reader import MemoryReader
+from perception_nodes.memory.writer import Memory
+from perception_nodes.ros.conversion import (
+    events_from_msg,
+    object_state_to_msg,
+    object_states_from_msg,
+)
+from perception_nodes.ros.geometry_messages import (
+    header_to_msg,
+    time_from_msg,
+    time_to_msg,
+    vector_from_msg,
+)
+from perception_nodes.ros.interfaces import node
+from perception_nodes.ros.managed import ManagedNode
+from perception_nodes.ros.parameters import NAME, PATH, NodeParameters, text
+from perception_nodes.ros.rclpy_factory import RclpyFactory
+from perception_nodes.ros.run import main as run_node
+from perception_nodes.scene import Event, SceneState, Slots
+
+_QUEUE = 100
+_STATUS_PERIOD_S = 2.0
+_DEFAULT_ANSWERS = 10
+
+
+@dataclass(frozen=True)
+class MemoryParameters(NodeParameters):
+    """Parameters of the node."""
+
+    file: str = text("~/.ros/permanence/memory.db", "the memory file; made where missing", PATH)
+    map_id: str = text("map", "name of the map in which positions are valid", NAME)
+
+
+class MemoryNode(ManagedNode[MemoryParameters]):
+    """Keeps what was believed and happened, for days."""
+
+    def __init__(self, **options: Any) -> None:
+        self._memory: Memory | None = None
+        self._reader: MemoryReader | None = None
+        super().__init__(node("memory"), MemoryParameters, **options)
+
+    def load(self) -> None:
+        """Open the file and connect."""
+        path = Path(self.parameters.file).expanduser()
+        _make_folder(path.parent)
+        self._memory = Memory(path, self.parameters.map_id)
+        self._reader = MemoryReader(path)
+        self._factory = RclpyFactory()
+        self._events: deque[Event] = deque(maxlen=_QUEUE)
+        self._told = -_STATUS_PERIOD_S
+        self.facts["memory file"] = str(path)
+        self._status = self.endpoints.advertise(self.spec.gives("memory_status"))
+        self.endpoints.offer(self.spec.offers("recall"), self._recall)
+        self.endpoints.offer(self.spec.offers("restore"), self._restore)
+        self._worker = self.employ(self._write, _QUEUE)
+        self.listen("objects", self._take_objects, required=True)
+        self.listen("events", lambda message: self._events.extend(events_from_msg(message)))
+
+    def unload(self) -> None:
+        """Write what waits and let go of the file."""
+        reader, memory = self._reader, self._memory
+        self._reader = self._memory = None
+        if reader is not None:
+            reader.close()
+        if memory is not None:
+            memory.close()
+
+    def _take_objects(self, message: Any) -> None:
+        """Events that came so far belong to this scene or an earlier one."""
+        stamp = time_from_msg(message.header.stamp)
+        events = tuple(self._events.popleft() for _ in range(len(self._events)))
+        scene = SceneState(stamp, _no_slots(stamp), object_states_from_msg(message), events)
+        self.health.dropped("too many wait", self._worker.offer(scene))
+
+    def _write(self, scene: SceneState) -> None:
+        """In the worker: keep a scene, and now and then say how the memory is."""
+        began = time.perf_counter()
+        assert self._memory is not None
+        self._memory.write(scene)
+        self.finished(scene.stamp, began)
+        if began - self._told < _STATUS_PERIOD_S:
+            return
+        self._told = began
+        status = self._memory.status()
+        self.facts["memory health"] = status.health
+        self._status.publish(
+            self._factory.make(
+                "permanence/msg/MemoryStatus",
+                header=header_to_msg(scene.stamp, self.parameters.world_frame, self._factory),
+                events=status.events,
+                observations=status.observations,
+                objects=status.objects,
+                bytes=status.bytes,
+                health=status.health,
+            )
+        )
+
+    def _recall(self, request: Any, response: Any) -> Any:
+        """Service `recall`."""
+        at = time_from_msg(request.at) or None
+        near = None
+        if request.radius > 0:
+            near = (vector_from_msg(request.near), float(request.radius))
+        assert self._reader is not None
+        try:
+            answer = recall(self._reader, request.object_id or request.text, at, near)
+        except MemoryStoreError as error:
+            response.known, response.answer = False, str(error)
+            return response
+        most = int(request.k) or _DEFAULT_ANSWERS
+        since = time_from_msg(request.since)
+        events = [e for e in answer.events if e.stamp >= since]
+        response.known, response.answer = answer.known, answer.sentence
+        response.objects = [object_state_to_msg(s, self._factory) for s in answer.states[:most]]
+        response.events = [self._event_to_msg(e) for e in events[-most:]]
+        response.evidence = list(answer.evidence)
+        return response
+
+    def _restore(self, request: Any, response: Any) -> Any:
+        """Service `restore`."""
+        assert self._reader is not None
+        try:
+            states = self._reader.restore(request.map_id)
+        except MemoryStoreError as error:
+            response.success, response.message = False, str(error)
+            return response
+        response.success, response.message = True, f"{len(states)} objects"
+        response.objects = [object_state_to_msg(state, self._factory) for state in states]
+        return response
+
+    def _event_to_msg(self, event: LoggedEvent) -> Any:
+        return self._factory.make(
+            "permanence/msg/Event",
+            stamp=time_to_msg(event.stamp, self._factory),
+            kind=event.kind,
+            subjects=list(event.subjects),
+            text=event.text,
+            evidence=[*event.evidence, f"event {event.seq}"],
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MemoryStoreError(
+            f"the folder {folder} of the memory can't be made: {error.strerror}",
+            "choose another file with the parameter `file`",
+        ) from error
+
+
+def _no_slots(stamp: int) -> Slots:
+    """The memory keeps objects, not what single images showed."""
+    return Slots(stamp, "", "", np.zeros((1, 1), np.uint8), (), "")
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(MemoryNode)
