@@ -122,15 +122,14 @@ def visibility_of(record: Record, at: int | None = None) -> str:
     return _VISIBLE_AS[record.state.visibility]
 
 
-def where(record: Record, others: Sequence[Record], now: int, at: int | None) -> str:
-    """The sentence that says where one object is, or was at the time `at`."""
+def where(record: Record, support: Record | None, now: int, at: int | None) -> str:
+    """The sentence that says where one object is, or was at the time `at`, and what carries it."""
     name, place = name_of(record.state), place_of(record)
     past = at is not None
     last = seen(record, now, past=past)
     if not is_known(record, at):
         gone = "was not there any more" if past else "is not there any more"
         return f"unknown: {name} was at {place}, but {gone}; {last}"
-    support = standing_on(record, others)
     on = f"on {name_of(support.state)} " if support else ""
     return f"{name} {'was' if past else 'is'} {on}at {place}; {visibility_of(record, at)}; {last}"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception_nodes.arrays import Floats
-from perception_nodes.memory.observations import Due, thin
+from perception_nodes.memory.observations import Due
 from perception_nodes.memory.rows import OBSERVATION_COLUMNS, clean, to_row
 from perception_nodes.scene import WORLD_FRAME, Event, EventKind, SceneState
 
@@ -122,8 +122,6 @@ class Batch:
         if due.latent and state.latent is not None:
             vector = np.ascontiguousarray(state.latent, dtype="<f4").tobytes()
             self._db.execute(_SAVE_LATENT, (object_id, clean(state.model_id), state.stamp, vector))
-        if due.thin:
-            thin(self._db, object_id)
         return True
 
     def event(self, entry: Entry) -> int:

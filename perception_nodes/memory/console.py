@@ -36,8 +36,8 @@ def print_answer(
     elif table and answer.records:
         moment = answer.at if answer.at is not None else now or 0
         rows = [_object_cells(record, moment, answer.at) for record in answer.records]
-        when = f"{len(rows)} objects at t={(moment - (start or 0)) / _SECOND:.2f} s"
-        print_table(when, _OBJECT_COLUMNS, rows)
+        title = f"{answer.sentence} at t={(moment - (start or 0)) / _SECOND:.2f} s"
+        print_table(title, _OBJECT_COLUMNS, rows)
     else:
         print(answer.sentence)
         if answer.evidence:

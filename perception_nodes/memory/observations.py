@@ -1,13 +1,15 @@
 """Which object states are worth a row, and which old rows may go.
 
-Between two rows of an object nothing happened that its covariance does not explain, and about a
-second passed at most. An object keeps some `MOST_ROWS` rows whose spacing grows in proportion to
-their age, so that a memory stays small however long an object is watched.
+Between two rows of an object nothing happened for more than a tenth of a second that its
+covariance does not explain, and about a second passed at most. An object keeps some `MOST_ROWS`
+rows whose spacing grows in proportion to their age, so that a memory stays small however long an
+object is watched.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,9 +21,10 @@ from perception_nodes.scene import ObjectState, SceneState, Visibility
 ROUTINE, MOVED, SEEN_DIFFERENTLY = 0, 1, 2
 
 MOST_ROWS = 512
-_THINNED_AT_ONCE = 64
+_THINNED_AT_ONCE = 32
 _WORTH = np.array([1.0, 2.0, 8.0])  # of a row by its grade, when rows are thinned
 _SMALLEST_MOVE = 0.01  # m
+_SHORTEST_MOVE = 100_000_000  # ns between rows of an object that moves on and on
 _PERIOD = 1_000_000_000  # ns
 _MOST_ROUTINE = 8  # rows a frame, so that no frame pays for all objects at once
 _LATENT_PERIOD = 10_000_000_000  # ns
@@ -48,7 +51,6 @@ class Due:
         seen_by: The camera of the image at `state.last_seen`.
         new: Whether the object may be new to the memory.
         latent: Whether its latent is due too.
-        thin: Whether its older rows may have become too many.
     """
 
     state: ObjectState
@@ -56,7 +58,6 @@ class Due:
     seen_by: str
     new: bool
     latent: bool
-    thin: bool
 
 
 class Observations:
@@ -69,6 +70,11 @@ class Observations:
     def __init__(self, cameras: Mapping[str, str]) -> None:
         self._traces: dict[str, _Trace] = {}
         self._cameras = dict(cameras)
+        self._crowded: deque[str] = deque()  # one a frame, so that no frame pays for all
+
+    def crowded(self) -> str | None:
+        """An object that may have too many rows; each is named again after some more rows."""
+        return self._crowded.popleft() if self._crowded else None
 
     def due(self, scene: SceneState, subjects: set[str], *, everything: bool) -> list[Due]:
         """The states of a scene that deserve a row, in the scene's order.
@@ -102,6 +108,8 @@ class Observations:
             state, old = due.state, self._traces.get(due.state.id)
             latent_stamp = state.stamp if due.latent else (old.latent_stamp if old else None)
             rows_now = old.rows + 1 if old else 1
+            if rows_now % _THINNED_AT_ONCE == 1:
+                self._crowded.append(state.id)
             self._traces[state.id] = _Trace(
                 state.stamp, state.position.copy(), state.visibility, rows_now, latent_stamp
             )
@@ -123,21 +131,22 @@ class Observations:
         trace = self._traces.get(state.id)
         if trace is None or trace.visibility != state.visibility:
             return SEEN_DIFFERENTLY
+        if state.id in subjects:
+            return MOVED
+        if state.stamp - trace.stamp < _SHORTEST_MOVE:
+            return ROUTINE
         distance = float(np.linalg.norm(state.position - trace.position))
         deviation = float(np.sqrt(max(0.0, np.trace(state.pose_covariance[:3, :3]) / 3.0)))
-        moved = distance > max(_SMALLEST_MOVE, deviation)
-        return MOVED if moved or state.id in subjects else ROUTINE
+        return MOVED if distance > max(_SMALLEST_MOVE, deviation) else ROUTINE
 
     def _due(self, state: ObjectState, grade: int) -> Due:
         trace = self._traces.get(state.id)
         seen_by = self._cameras.get(state.id, "")
-        new = trace is None
-        thin = trace is None or trace.rows % _THINNED_AT_ONCE == 0
         since = trace.latent_stamp if trace else None
         latent = state.latent is not None and (
             grade == SEEN_DIFFERENTLY or since is None or state.stamp - since >= _LATENT_PERIOD
         )
-        return Due(state, grade, seen_by, new, latent, thin)
+        return Due(state, grade, seen_by, trace is None, latent)
 
 
 def thin(db: sqlite3.Connection, object_id: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from perception_nodes.arrays import Floats
-from perception_nodes.memory.answers import Answer, LoggedEvent, is_known, where
+from perception_nodes.memory.answers import Answer, LoggedEvent, is_known, standing_on, where
 from perception_nodes.memory.rows import Record, to_record
 from perception_nodes.memory.schema import TABLES
 from perception_nodes.memory.store import explained
@@ -21,16 +21,21 @@ from perception_nodes.scene import ObjectState
 _MOST_EVENTS = 1000
 _EVIDENCE = 3  # newest events that an answer names
 
-_NEWEST = """
-SELECT * FROM belief WHERE seq = (SELECT max (seq) FROM observation WHERE object = :object)
-"""
+_NEWEST = "SELECT max (seq) FROM observation WHERE object = {object}"
 # Of sessions that overlap in message time (a recording replayed twice), the newest one counts.
 _AS_OF = """
-SELECT * FROM belief WHERE seq =
-    (SELECT b.seq FROM observation b JOIN session s ON s.id = b.session
-    WHERE b.object = :object AND b.stamp <= :at
-    ORDER BY min (s.last_stamp, :at) DESC, s.id DESC, b.stamp DESC, b.seq DESC LIMIT 1)
+SELECT found FROM
+    (SELECT s.id, s.last_stamp,
+        (SELECT seq FROM observation WHERE object = {object} AND session = s.id AND stamp <= :at
+            ORDER BY stamp DESC, seq DESC LIMIT 1) AS found
+    FROM session s WHERE s.first_stamp <= :at)
+WHERE found IS NOT NULL ORDER BY min (last_stamp, :at) DESC, id DESC LIMIT 1
 """
+_ONE = "SELECT * FROM belief WHERE seq = ({seq})"
+_ALL = "SELECT * FROM belief WHERE seq IN (SELECT ({seq}) FROM object o)"
+# Half the sum of its sizes bounds how far a box reaches in any direction.
+_UNDER = """ AND object != :object AND z <= :z
+AND max (abs (x - :x), abs (y - :y)) <= (size_x + size_y + size_z) / 2"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +92,13 @@ class MemoryQueries:
 
         Removed objects are among them; objects that were not known yet are not.
         """
-        if at is None:
-            found = [to_record(row) for row in self._rows("SELECT * FROM current")]
-        else:
-            ids = [row["id"] for row in self._rows("SELECT id FROM object")]
-            found = [record for key in ids if (record := self.record(key, at)) is not None]
+        rows = self._rows(_ALL.format(seq=_seq("o.id", at)), at=at)
+        found = [to_record(row) for row in rows]
         return sorted(found, key=lambda record: _natural(record.state.id))
 
     def record(self, object_id: str, at: int | None = None) -> Record | None:
         """One object by its id, as last believed or as believed at a time."""
-        query = _NEWEST if at is None else _AS_OF
-        rows = self._rows(query, object=object_id, at=at)
+        rows = self._rows(_ONE.format(seq=_seq(":object", at)), object=object_id, at=at)
         return to_record(rows[0]) if rows else None
 
     def objects(self) -> list[ObjectState]:
@@ -126,14 +127,12 @@ class MemoryQueries:
         """As `where_is`, for objects that were found already; `name` is what the person said."""
         if not ids:
             return Answer(False, f'unknown: there is no object "{name}"', at)
-        others = self.records(at)
-        found = [record for record in others if record.state.id in ids]
+        found = [record for key in ids if (record := self.record(key, at)) is not None]
         if not found:
             return Answer(False, f'unknown: "{name}" had not been seen by then', at)
         now = at if at is not None else max(self.now or 0, max(r.state.stamp for r in found))
         found.sort(key=lambda record: (not is_known(record, at), -record.state.last_seen))
-        standing = [record for record in others if is_known(record, at)]
-        sentence = "\n".join(where(record, standing, now, at) for record in found)
+        sentence = "\n".join(where(r, self._support(r, at), now, at) for r in found)
         events = self._newest_events([record.state.id for record in found], at)
         return Answer(
             any(is_known(record, at) for record in found),
@@ -294,6 +293,14 @@ class MemoryQueries:
         )[0]
         return int(row[0])
 
+    def _support(self, record: Record, at: int | None) -> Record | None:
+        """The known object on which this one stands."""
+        x, y, z = record.state.position.tolist()
+        query = _ALL.format(seq=_seq("o.id", at)) + _UNDER
+        rows = self._rows(query, at=at, object=record.state.id, x=x, y=y, z=z)
+        below = [to_record(row) for row in rows]
+        return standing_on(record, [other for other in below if is_known(other, at)])
+
     def _newest_events(self, ids: Sequence[str], at: int | None) -> list[LoggedEvent]:
         query = """SELECT e.* FROM event_subject s JOIN event e ON e.seq = s.event
             WHERE s.object = :object AND e.stamp <= coalesce (:at, e.stamp)
@@ -308,6 +315,11 @@ class MemoryQueries:
             o=object_id,
         )
         return (rows[0]["label"], rows[0]["score"]) if rows else None
+
+
+def _seq(object_id: str, at: int | None) -> str:
+    """SQL for the number of the belief that counts for an object, now or as of `:at`."""
+    return (_NEWEST if at is None else _AS_OF).format(object=object_id)
 
 
 def _evidence(records: Sequence[Record], events: Sequence[LoggedEvent]) -> Iterator[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.memory.answers import Answer
 from perception_nodes.memory.queries import MemoryQueries
+from perception_nodes.memory.rows import Record
 
 _FILLING = frozenset(
     (
@@ -34,22 +36,30 @@ def recall(
         at: Message time, ns; None for now.
         near: Only objects inside a sphere: its center (3,) and its radius, meters.
     """
-    if question.strip():
-        ids, name = objects_in(question, memory)
-    else:
-        ids, name = [record.state.id for record in memory.records(at)], "anything"
+    if not question.strip():
+        return _list(memory, at, near)
+    ids, name = objects_in(question, memory)
     answer = memory.where_are(ids, name, at)
-    if near is None:
+    if near is None or not answer.records:
         return answer
-    center, radius = near
-    inside = [
-        record.state.id
-        for record in answer.records
-        if float(np.linalg.norm(record.state.position - center)) <= radius
-    ]
+    inside = [record.state.id for record in _inside(answer.records, near)]
     if not inside:
-        return Answer(False, f'unknown: "{name}" is not known within {radius:g} m of there', at)
+        return Answer(False, f'unknown: "{name}" is not known within {near[1]:g} m of there', at)
     return memory.where_are(inside, name, at)
+
+
+def _list(memory: MemoryQueries, at: int | None, near: tuple[Floats, float] | None) -> Answer:
+    records = memory.records(at) if near is None else _inside(memory.records(at), near)
+    there = "" if near is None else f" within {near[1]:g} m of there"
+    if not records:
+        return Answer(False, f"unknown: no object is known{there}", at)
+    count = "1 object is" if len(records) == 1 else f"{len(records)} objects are"
+    return Answer(True, f"{count} known{there}", at, tuple(records))
+
+
+def _inside(records: Iterable[Record], sphere: tuple[Floats, float]) -> list[Record]:
+    center, radius = sphere
+    return [r for r in records if np.linalg.norm(r.state.position - center) <= radius]
 
 
 def objects_in(question: str, memory: MemoryQueries) -> tuple[list[str], str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sqlite3
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -18,10 +17,10 @@ _LONGEST_TEXT = 1000
 
 OBSERVATION_COLUMNS = (
     *("seq", "session", "object", "stamp", "grade", "visibility", "last_seen", "seen_by"),
-    *("existence", "x", "y", "z", "qx", "qy", "qz", "qw", "size_x", "size_y", "size_z"),
+    *("existence", "x", "y", "z", "size_x", "size_y", "size_z"),
     *("vx", "vy", "vz", "wx", "wy", "wz", "red", "green", "blue"),
     *("log_mass_mean", "log_mass_variance", "log_friction_mean", "log_friction_variance"),
-    *("surprise", "pose_covariance", "twist_covariance"),
+    *("surprise", "rotation", "pose_covariance", "twist_covariance"),
 )
 
 Row = tuple[int | float | str | bytes, ...]
@@ -55,7 +54,6 @@ def to_row(state: ObjectState, seq: int, session: int, grade: int, seen_by: str)
         [
             [state.existence],
             state.position,
-            state.pose.quaternion(),
             state.size,
             state.velocity,
             state.angular_velocity,
@@ -67,8 +65,12 @@ def to_row(state: ObjectState, seq: int, session: int, grade: int, seen_by: str)
     if not all(map(math.isfinite, numbers)):
         return None
     head = (seq, session, clean(state.id), state.stamp, grade, int(state.visibility))
-    covariances = (_pack(state.pose_covariance), _pack(state.twist_covariance))
-    return (*head, state.last_seen, clean(seen_by), *numbers, *covariances)
+    matrices = (
+        _pack(state.pose.rotation),
+        _pack(state.pose_covariance[_TRIANGLE]),
+        _pack(state.twist_covariance[_TRIANGLE]),
+    )
+    return (*head, state.last_seen, clean(seen_by), *numbers, *matrices)
 
 
 def to_record(row: sqlite3.Row) -> Record:
@@ -78,17 +80,17 @@ def to_record(row: sqlite3.Row) -> Record:
     state = ObjectState(
         id=row["object"],
         stamp=row["stamp"],
-        pose=Pose.from_quaternion(_vector(row, "x y z"), _vector(row, "qx qy qz qw")),
-        pose_covariance=_unpack(row["pose_covariance"]),
-        velocity=_vector(row, "vx vy vz"),
-        angular_velocity=_vector(row, "wx wy wz"),
-        twist_covariance=_unpack(row["twist_covariance"]),
-        size=_vector(row, "size_x size_y size_z"),
+        pose=Pose(_unpack(row["rotation"]).reshape(3, 3), _vector(row, "x", "y", "z")),
+        pose_covariance=_symmetric(row["pose_covariance"]),
+        velocity=_vector(row, "vx", "vy", "vz"),
+        angular_velocity=_vector(row, "wx", "wy", "wz"),
+        twist_covariance=_symmetric(row["twist_covariance"]),
+        size=_vector(row, "size_x", "size_y", "size_z"),
         visibility=Visibility(row["visibility"]),
         first_seen=row["first_seen"],
         last_seen=row["last_seen"],
         existence=row["existence"],
-        color=_vector(row, "red green blue"),
+        color=_vector(row, "red", "green", "blue"),
         log_mass=Gaussian(row["log_mass_mean"], row["log_mass_variance"]),
         log_friction=Gaussian(row["log_friction_mean"], row["log_friction_variance"]),
         surprise=row["surprise"],
@@ -104,19 +106,25 @@ def to_record(row: sqlite3.Row) -> Record:
 
 def clean(text: str) -> str:
     """Text that SQLite can store and a terminal can show: no control or broken characters."""
+    if len(text) <= _LONGEST_TEXT and text.isascii() and text.isprintable():
+        return text
     valid = text[:_LONGEST_TEXT].encode("utf-8", "replace").decode("utf-8")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in valid)
 
 
-def _vector(row: sqlite3.Row, names: str) -> Floats:
-    return np.array([row[name] for name in names.split()], dtype=np.float64)
+def _vector(row: sqlite3.Row, *names: str) -> Floats:
+    return np.array([row[name] for name in names], dtype=np.float64)
 
 
-def _pack(matrix: Floats) -> bytes:
-    return np.ascontiguousarray(matrix[_TRIANGLE], dtype="<f8").tobytes()
+def _pack(values: Floats) -> bytes:
+    return np.ascontiguousarray(values, dtype="<f8").tobytes()
 
 
 def _unpack(blob: bytes) -> Floats:
-    matrix: np.ndarray[Any, np.dtype[np.float64]] = np.zeros((6, 6))
-    matrix[_TRIANGLE] = np.frombuffer(blob, dtype="<f8")
+    return np.frombuffer(blob, dtype="<f8")
+
+
+def _symmetric(blob: bytes) -> Floats:
+    matrix = np.zeros((6, 6))
+    matrix[_TRIANGLE] = _unpack(blob)
     return matrix + np.triu(matrix, 1).T

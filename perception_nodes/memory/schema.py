@@ -66,7 +66,6 @@ CREATE TABLE observation (        -- an object state; older ones are thinned out
     seen_by TEXT NOT NULL,        -- camera of the image at last_seen
     existence REAL NOT NULL,
     x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL,
-    qx REAL NOT NULL, qy REAL NOT NULL, qz REAL NOT NULL, qw REAL NOT NULL,
     size_x REAL NOT NULL, size_y REAL NOT NULL, size_z REAL NOT NULL,
     vx REAL NOT NULL, vy REAL NOT NULL, vz REAL NOT NULL,
     wx REAL NOT NULL, wy REAL NOT NULL, wz REAL NOT NULL,
@@ -74,10 +73,12 @@ CREATE TABLE observation (        -- an object state; older ones are thinned out
     log_mass_mean REAL NOT NULL, log_mass_variance REAL NOT NULL,
     log_friction_mean REAL NOT NULL, log_friction_variance REAL NOT NULL,
     surprise REAL NOT NULL,
-    pose_covariance BLOB NOT NULL,    -- upper triangle of (6, 6), little-endian float64
-    twist_covariance BLOB NOT NULL    -- likewise
+    rotation BLOB NOT NULL,           -- (3, 3), row by row, little-endian float64
+    pose_covariance BLOB NOT NULL,    -- upper triangle of (6, 6), likewise
+    twist_covariance BLOB NOT NULL
 ) STRICT;
-CREATE INDEX observation_object ON observation (object);
+CREATE INDEX observation_object ON observation (object);                      -- the newest
+CREATE INDEX observation_time ON observation (object, session, stamp, seq);   -- as of a time
 
 CREATE TABLE latent (             -- newest appearance of an object under each model
     id INTEGER PRIMARY KEY,

@@ -14,7 +14,7 @@ from perception_nodes.memory.salvage import Loss, is_damaged, salvage
 from perception_nodes.memory.schema import MIGRATIONS, migrate, version
 
 _BUSY_SECONDS = 1.0
-_LARGEST_LOG = 8 << 20  # bytes of the write-ahead log that are kept for reuse
+_LOG_PAGES = 4000  # of the write-ahead log, 16 MB; folding it into the file costs some syncs
 
 _CAUSES = {
     sqlite3.SQLITE_FULL: ("the disk is full", "make room; what is known can still be asked"),
@@ -143,7 +143,7 @@ def _open(path: Path) -> sqlite3.Connection:
         if 0 < found < len(MIGRATIONS):
             _keep_copy(db, path.with_name(f"{path.name}.schema-{found}"))
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         db.execute("PRAGMA foreign_keys = ON")
         migrate(db, len(MIGRATIONS))
     except (sqlite3.Error, MemoryStoreError):

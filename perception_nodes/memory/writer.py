@@ -11,7 +11,7 @@ from typing import Self
 
 from perception_nodes.errors import MemoryStoreError
 from perception_nodes.memory.batch import Batch, Entry
-from perception_nodes.memory.observations import Due, Observations
+from perception_nodes.memory.observations import Due, Observations, thin
 from perception_nodes.memory.queries import MemoryQueries, MemoryStatus
 from perception_nodes.memory.rows import clean
 from perception_nodes.memory.store import Store, explain, explained
@@ -69,6 +69,11 @@ class Memory(MemoryQueries):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def next_sequence(self) -> int:
+        """The number in the log of whatever is written next."""
+        return self._sequence
 
     def write(self, state: SceneState) -> None:
         """Keep what was believed after a frame: its events, and the observations worth a row.
@@ -174,6 +179,8 @@ class Memory(MemoryQueries):
                 rejected += not batch.observation(item)
             for entry in self._pending:
                 batch.event(entry)
+            if (crowded := self._observations.crowded()) is not None:
+                thin(db, clean(crowded))
         self._session, self._sequence = session, batch.sequence
         self._rejected += rejected
 
