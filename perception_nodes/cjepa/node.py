@@ -74,7 +74,7 @@ class CjepaNode(ManagedNode[CjepaParameters]):
         self.listen("slots", lambda m: self._offer(self._input.take_slots(m)), required=True)
         self.listen("slot_masks", lambda m: self._offer(self._input.take_masks(m)), required=True)
         self.listen(depth, lambda m: self._offer(self._input.take_depth(m)), required=True)
-        self.listen("camera/color/camera_info", self._input.calibration.take)
+        self.listen("camera/color/camera_info", lambda m: self._offer(self._input.take_info(m)))
 
     def forget(self) -> None:
         """The clock jumped back: drop the objects; the memory keeps them."""

@@ -114,7 +114,7 @@ class CameraInput:
     """
 
     def __init__(self, camera_name: str, world_frame: str, patience_ns: int) -> None:
-        self.calibration = CalibrationInput()
+        self._calibration = CalibrationInput()
         self._camera_name = camera_name
         self._world_frame = world_frame
         self._patience = patience_ns
@@ -128,6 +128,15 @@ class CameraInput:
         self._images: Synchronizer[Any, Any] = Synchronizer("color", "depth", newest_only=True)
         self._transforms.clear()
         self._waiting.clear()
+
+    def take_info(self, message: Any) -> Shot | None:
+        """Take a `CameraInfo`; give the newest shot that waited for it.
+
+        Raises:
+            InputError: The camera is uncalibrated or its values are impossible.
+        """
+        self._calibration.take(message)
+        return self._complete()
 
     def take_color(self, message: Any) -> Shot | None:
         """Take a color image; give the newest shot that is complete."""
@@ -156,7 +165,7 @@ class CameraInput:
 
     def explain(self) -> str:
         """Why no frame is complete."""
-        if self.calibration.current is None:
+        if self._calibration.current is None:
             return "no usable CameraInfo yet"
         return self._problem if self._waiting else self._images.explain()
 
@@ -166,7 +175,7 @@ class CameraInput:
 
     def _complete(self) -> Shot | None:
         """The newest waiting pair whose pose is known or no longer to be hoped for."""
-        calibration = self.calibration.current
+        calibration = self._calibration.current
         if calibration is None or not self._waiting:
             return None
         newest = self._waiting[-1][0]

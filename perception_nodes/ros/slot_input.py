@@ -46,7 +46,7 @@ class SlotInput:
     """Collects messages; masks have the stamp of the slots, depth the nearest one within 50 ms."""
 
     def __init__(self) -> None:
-        self.calibration = CalibrationInput()
+        self._calibration = CalibrationInput()
         self._slots: OrderedDict[int, Any] = OrderedDict()
         self._masks: OrderedDict[int, Any] = OrderedDict()
         self._depth: OrderedDict[int, Any] = OrderedDict()
@@ -55,6 +55,15 @@ class SlotInput:
         """Forget all messages, as after a backward jump of the clock."""
         for kept in (self._slots, self._masks, self._depth):
             kept.clear()
+
+    def take_info(self, message: Any) -> list[SlotShot]:
+        """Take a `CameraInfo`; give what waited for it, oldest first.
+
+        Raises:
+            InputError: The camera is uncalibrated or its values are impossible.
+        """
+        self._calibration.take(message)
+        return self._complete()
 
     def take_slots(self, message: Any) -> list[SlotShot]:
         """Take slots; give what is complete, oldest first."""
@@ -70,7 +79,7 @@ class SlotInput:
 
     def explain(self) -> str:
         """Why nothing is complete."""
-        if self.calibration.current is None:
+        if self._calibration.current is None:
             return "no usable CameraInfo yet"
         names = ("slots", "slot_masks", "depth")
         kept = (self._slots, self._masks, self._depth)
@@ -83,7 +92,10 @@ class SlotInput:
         kept[time_from_msg(message.header.stamp)] = message
         while len(kept) > _KEPT:
             kept.popitem(last=False)
-        calibration = self.calibration.current
+        return self._complete()
+
+    def _complete(self) -> list[SlotShot]:
+        calibration = self._calibration.current
         if calibration is None:
             return []
         shots = []

@@ -61,7 +61,7 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
             color, depth = f"{color}/compressed", f"{depth}/compressedDepth"
         self.listen(color, lambda m: self._offer(self._camera.take_color(m)), required=True)
         self.listen(depth, lambda m: self._offer(self._camera.take_depth(m)), required=True)
-        self.listen("camera/color/camera_info", self._camera.calibration.take)
+        self.listen("camera/color/camera_info", lambda m: self._offer(self._camera.take_info(m)))
         self.listen("/tf", lambda m: self._offer(self._camera.take_transforms(m, static=False)))
         self.listen(
             "/tf_static", lambda m: self._offer(self._camera.take_transforms(m, static=True))
