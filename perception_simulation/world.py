@@ -1,0 +1,259 @@
+"""The running world: physics, the pusher, occluders, hands, contacts and snapshots."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.errors import ConfigurationError
+from perception_nodes.geometry.pose import Pose
+from perception_simulation.model import HAND, PUSHER, TIMESTEP, compile_model, start_position
+from perception_simulation.motion import (
+    Track,
+    carry_track,
+    occluder_track,
+    pusher_track,
+)
+from perception_simulation.specification import Carry, Scene
+
+CONTROL_STEPS = 5
+_NEVER = -1e9
+_LANDING = 0.002
+_AWAKE = -11  # MuJoCo: awake, and for at least ten more steps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contact:
+    """Two bodies that touch: their names in order, where (3,), and the normal force in newtons."""
+
+    first: str
+    second: str
+    position: Floats
+    force: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """A body's true pose (of its box) and its velocities (3,) each, world frame."""
+
+    pose: Pose
+    velocity: Floats
+    angular_velocity: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """Everything that the future depends on."""
+
+    data: mujoco.MjData
+    steps: int
+    grasps: dict[str, Track]
+    touching: frozenset[tuple[int, int]]
+
+
+class World:
+    """A scene in motion.
+
+    Args:
+        scene: What is in it; must be valid (`validation.check`).
+        model: Its compiled model, where there is one already.
+    """
+
+    def __init__(self, scene: Scene, model: mujoco.MjModel | None = None) -> None:
+        self.scene = scene
+        self.model = model if model is not None else compile_model(scene)
+        self.data = mujoco.MjData(self.model)
+        self._steps = 0
+        self._removed: frozenset[str] = frozenset()
+        self._objects = {item.name: self.model.body(item.name).id for item in scene.objects}
+        self._names = [self.model.body(i).name for i in range(self.model.nbody)]
+        self._occluders = [
+            (self.model.body(item.name).mocapid[0], occluder_track(item))
+            for item in scene.occluders
+        ]
+        self._pusher = pusher_track(scene.pushes, scene.support_height) if scene.pushes else None
+        self._grasps: dict[str, Track] = {}
+        self._touching: frozenset[tuple[int, int]] = frozenset()
+        self._place_pusher()
+        self._start_moving()
+        self._control()
+        mujoco.mj_forward(self.model, self.data)
+
+    @property
+    def time(self) -> float:
+        """Seconds since the start; a multiple of the 2 ms time step."""
+        return self._steps * TIMESTEP
+
+    @property
+    def stamp(self) -> int:
+        """The same in nanoseconds, exact."""
+        return self._steps * round(TIMESTEP * 1e9)
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Names of the objects that were not removed, in the order of the scene."""
+        return tuple(name for name in self._objects if name not in self._removed)
+
+    def advance(self, time: float) -> None:
+        """Step the physics to a time; the true one is that rounded to the time step."""
+        until = round(time / TIMESTEP)
+        while self._steps < until:
+            if self._steps % CONTROL_STEPS == 0:
+                self._control()
+            count = min(CONTROL_STEPS - self._steps % CONTROL_STEPS, until - self._steps)
+            mujoco.mj_step(self.model, self.data, count)
+            self._steps += count
+            self._touching = self._pairs()
+        # mj_step leaves the places of bodies one step behind their coordinates
+        mujoco.mj_kinematics(self.model, self.data)
+
+    def motion(self, name: str) -> Motion:
+        """The true motion of an object, occluder, fixture or the pusher."""
+        body = self.model.body(name).id
+        data = self.data
+        pose = Pose(data.xmat[body].reshape(3, 3).copy(), data.xpos[body].copy())
+        velocity, spin = np.zeros(3), np.zeros(3)
+        if self.model.body_dofnum[body]:
+            start = self.model.body_dofadr[body]
+            velocity = data.qvel[start : start + 3].copy()
+            if self.model.body_dofnum[body] == 6:
+                spin = pose.rotation @ data.qvel[start + 3 : start + 6]
+        return Motion(pose, velocity, spin)
+
+    def contacts(self) -> list[Contact]:
+        """The contact points of the last step; those between bodies that rest are left out."""
+        found = []
+        force = np.zeros(6)
+        for index in range(self.data.ncon):
+            contact = self.data.contact[index]
+            names = sorted(self._names[self.model.geom_bodyid[geom]] for geom in contact.geom)
+            mujoco.mj_contactForce(self.model, self.data, index, force)
+            found.append(Contact(names[0], names[1], contact.pos.copy(), float(force[0])))
+        return found
+
+    def touching(self) -> list[tuple[str, str]]:
+        """Pairs of things that touch and can move, also at rest, in order of name."""
+        names = self._names
+        pairs = ((names[a], names[b]) for a, b in self._touching)
+        return sorted((min(pair), max(pair)) for pair in pairs)
+
+    def _pairs(self) -> frozenset[tuple[int, int]]:
+        """Movable bodies that touch; a sleeping pair has no contact points but still touches."""
+        bodies = np.sort(self.model.geom_bodyid[self.data.contact.geom], axis=1)
+        bodies = bodies[(self.model.body_dofnum[bodies] > 0).all(axis=1)]
+        awake = self.data.body_awake
+        asleep = {(a, b) for a, b in self._touching if not (awake[a] or awake[b])}
+        return frozenset(asleep | {(int(a), int(b)) for a, b in bodies})
+
+    def snapshot(self) -> Snapshot:
+        """Remember this moment."""
+        return Snapshot(copy.copy(self.data), self._steps, dict(self._grasps), self._touching)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a remembered moment; the same future follows, bit by bit."""
+        mujoco.mj_copyData(self.data, self.model, snapshot.data)
+        self._steps = snapshot.steps
+        self._grasps = dict(snapshot.grasps)
+        self._touching = snapshot.touching
+
+    def branch(self, without: Collection[str] = ()) -> World:
+        """A second world at this moment in which objects, pushes or carries are left out.
+
+        Raises:
+            ConfigurationError: The scene has nothing of that name.
+        """
+        scene, names = self.scene, set(without)
+        known = {x.name for x in (*scene.objects, *scene.pushes, *scene.carries)}
+        if names - known:
+            raise ConfigurationError(
+                f"the scene has no object, push or carry {min(names - known)!r} to leave out",
+                f"it has: {', '.join(sorted(known))}",
+            )
+        other = World(scene, copy.copy(self.model))
+        other.restore(self.snapshot())
+        other._removed = self._removed | names
+        pushes = [push for push in scene.pushes if push.name not in other._removed]
+        if self._pusher is not None:
+            other._pusher = pusher_track(pushes, scene.support_height) if pushes else None
+        for name in names & self._objects.keys():
+            other._remove(name)
+        return other
+
+    def _remove(self, name: str) -> None:
+        """Take an object out of the way: far below, without contacts, weight or looks."""
+        body = self._objects[name]
+        geoms = self.model.geom_bodyid == body
+        self.model.geom_contype[geoms] = 0
+        self.model.geom_conaffinity[geoms] = 0
+        self.model.geom_group[geoms] = 5
+        self.model.body_gravcomp[body] = 1.0
+        joint = self.model.body_jntadr[body]
+        start = self.model.jnt_qposadr[joint]
+        self.data.qpos[start + 2] = -10.0
+        speed = self.model.jnt_dofadr[joint]
+        self.data.qvel[speed : speed + 6] = 0.0
+        for carry in self.scene.carries:
+            if carry.object == name:
+                self._let_go(carry)
+        self._touching = frozenset(pair for pair in self._touching if body not in pair)
+        self.data.tree_asleep[:] = _AWAKE
+
+    def _place_pusher(self) -> None:
+        if self._pusher is None:
+            return
+        place = self._pusher.position(_NEVER)
+        for axis, value in zip("xyz", place, strict=True):
+            self.data.qpos[self.model.joint(f"{PUSHER} {axis}").qposadr[0]] = value
+
+    def _start_moving(self) -> None:
+        for item in self.scene.objects:
+            start = self.model.body_dofadr[self._objects[item.name]]
+            self.data.qvel[start : start + 3] = item.velocity
+            rotation = Pose.identity().rotation
+            if any(item.angular_velocity):
+                mujoco.mj_kinematics(self.model, self.data)
+                rotation = self.motion(item.name).pose.rotation
+            self.data.qvel[start + 3 : start + 6] = rotation.T @ np.array(item.angular_velocity)
+
+    def _control(self) -> None:
+        """Move what is moved by a schedule; runs every 10 ms."""
+        time = self.time
+        for mocap, track in self._occluders:
+            self.data.mocap_pos[mocap] = track.position(time)
+            x, y, z, w = track.rotation(time).as_quat()
+            self.data.mocap_quat[mocap] = (w, x, y, z)
+        if self._pusher is not None:
+            self.data.ctrl[:3] = self._pusher.position(time)
+        for carry in self.scene.carries:
+            if carry.name not in self._removed and carry.object not in self._removed:
+                self._carry(carry, time)
+
+    def _carry(self, carry: Carry, time: float) -> None:
+        body = self._objects[carry.object]
+        hand = self.model.body(HAND + carry.object).mocapid[0]
+        if carry.start <= time < carry.start + carry.duration:
+            if carry.name not in self._grasps:
+                mujoco.mj_kinematics(self.model, self.data)
+                self._grasps[carry.name] = self._grasp(carry, body)
+                self.data.mocap_quat[hand] = self.data.xquat[body]
+                self.data.eq_active[self.model.equality(HAND + carry.object).id] = 1
+            self.data.mocap_pos[hand] = self._grasps[carry.name].position(time)
+        elif carry.name in self._grasps:
+            self._let_go(carry)
+
+    def _grasp(self, carry: Carry, body: int) -> Track:
+        position = self.data.xpos[body].copy()
+        item = next(item for item in self.scene.objects if item.name == carry.object)
+        landing = start_position(item, self.scene.support_height)[2]
+        if len(item.position) == 3:
+            landing = position[2]
+        return carry_track(carry, position, max(landing, position[2]) + _LANDING)
+
+    def _let_go(self, carry: Carry) -> None:
+        self._grasps.pop(carry.name, None)
+        self.data.eq_active[self.model.equality(HAND + carry.object).id] = 0
