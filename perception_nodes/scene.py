@@ -266,13 +266,20 @@ class Truth:
 
     Attributes:
         stamp: ns, that of the frame.
-        objects: True states, including hidden ones; `id` is the simulator's name.
+        objects: True states, including hidden ones; `id` is the simulator's name. Those whose
+            `label` is in `UNSCORED_LABELS` are there, but nobody is asked to find them.
         labels: (h, w) uint8, 0 for background, position in `objects` + 1 elsewhere; or None.
+        events: What truly happened since the truth before.
     """
 
     stamp: int
     objects: tuple[ObjectState, ...]
     labels: Bytes | None = None
+    events: tuple[Event, ...] = ()
+
+
+UNSCORED_LABELS = frozenset({"occluder", "pusher", "fixture"})
+"""Labels of true objects that a score neither requires nor counts as wrong when they are found."""
 
 
 class Sample(NamedTuple):

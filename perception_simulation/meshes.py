@@ -66,7 +66,7 @@ def revolve(outline: Sequence[tuple[float, float]]) -> Mesh:
     return Mesh(np.concatenate([body, poles]), np.concatenate(faces))
 
 
-def superquadric(size: Sequence[float], north_south: float, east_west: float) -> Mesh:
+def superquadric(size: Sequence[float] | Floats, north_south: float, east_west: float) -> Mesh:
     """A superellipsoid with full extents `size` (3,) and exponents as in Barr (1981)."""
     latitudes = np.linspace(-np.pi / 2.0, np.pi / 2.0, 17)
     angles = np.linspace(0.0, 2.0 * np.pi, _TURN, endpoint=False)

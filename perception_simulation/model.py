@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from perception_nodes.arrays import Floats
 from perception_simulation import textures
+from perception_simulation.meshes import Mesh
 from perception_simulation.shapes import Solid, geometry, lowest
 from perception_simulation.specification import (
     TABLE_HEIGHT,
@@ -153,13 +154,7 @@ def _object(model: mujoco.MjSpec, item: Object, support_height: float) -> None:
             geom.group = 3
     if shape.skin is not None and shape.solids[0].mesh is not shape.skin:
         name = f"{item.name} skin"
-        _mesh(
-            model,
-            name,
-            shape.skin.vertices,
-            shape.skin.faces,
-            mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,
-        )
+        _mesh(model, name, shape.skin, mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
         body.add_geom(
             type=mujoco.mjtGeom.mjGEOM_MESH,
             meshname=name,
@@ -175,24 +170,18 @@ def _form(model: mujoco.MjSpec, solid: Solid, name: str) -> dict[str, object]:
     pitch = solid.pitch / 2.0
     place = {"pos": solid.center, "quat": [math.cos(pitch), 0.0, math.sin(pitch), 0.0]}
     if solid.mesh is not None:
-        _mesh(
-            model,
-            name,
-            solid.mesh.vertices,
-            solid.mesh.faces,
-            mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX,
-        )
+        _mesh(model, name, solid.mesh, mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX)
         return {"type": mujoco.mjtGeom.mjGEOM_MESH, "meshname": name, **place}
     kind = getattr(mujoco.mjtGeom, f"mjGEOM_{solid.kind.upper()}")
     size = [*solid.size, 0.0, 0.0][:3]
     return {"type": kind, "size": size, **place}
 
 
-def _mesh(model: mujoco.MjSpec, name: str, vertices: Floats, faces: Floats, inertia: int) -> None:
+def _mesh(model: mujoco.MjSpec, name: str, mesh: Mesh, inertia: int) -> None:
     model.add_mesh(
         name=name,
-        uservert=vertices.reshape(-1).tolist(),
-        userface=faces.reshape(-1).tolist(),
+        uservert=mesh.vertices.reshape(-1).tolist(),
+        userface=mesh.faces.reshape(-1).tolist(),
         inertia=inertia,
         maxhullvert=64,
     )

@@ -38,10 +38,10 @@ class Track:
     def position(self, time: float) -> Floats:
         """(3,) where it should be."""
         index, share = self._locate(time)
-        if share == 0.0:
-            return self._positions[index]
-        a, b = self._positions[index], self._positions[index + 1]
-        return a + share * (b - a)
+        start: Floats = self._positions[index]
+        if share > 0.0:
+            start = start + share * (self._positions[index + 1] - start)
+        return start
 
     def rotation(self, time: float) -> Rotation:
         """How it should be turned."""

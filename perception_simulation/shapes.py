@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -191,7 +192,7 @@ def _slabs(outline: Sequence[tuple[float, float]]) -> list[tuple[float, float, f
         heights if len(outline) <= _SLABS + 1 else np.linspace(heights[0], heights[-1], _SLABS + 1)
     )
     slabs = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         if high > low:
             inside = np.interp(np.linspace(low, high, 5), heights, radii)
             slabs.append((float(inside.mean()), float(low), float(high)))

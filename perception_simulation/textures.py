@@ -30,4 +30,5 @@ def image(texture: Texture) -> Bytes:
         share = np.zeros((SIDE, SIDE))
     first, second = np.asarray(texture.color), np.asarray(texture.second)
     colors = first + share[..., None] * (second - first)
-    return np.clip(colors * 255.0, 0.0, 255.0).astype(np.uint8)
+    picture: Bytes = np.clip(colors * 255.0, 0.0, 255.0).astype(np.uint8)
+    return picture

@@ -168,7 +168,7 @@ class World:
             ConfigurationError: The scene has nothing of that name.
         """
         scene, names = self.scene, set(without)
-        known = {x.name for x in (*scene.objects, *scene.pushes, *scene.carries)}
+        known = {*self._objects, *(p.name for p in scene.pushes), *(c.name for c in scene.carries)}
         if names - known:
             raise ConfigurationError(
                 f"the scene has no object, push or carry {min(names - known)!r} to leave out",
