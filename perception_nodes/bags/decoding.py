@@ -6,6 +6,7 @@ import struct
 from functools import cache
 from typing import Any
 
+from rosbags.interfaces import Nodetype
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg
 from rosbags.typesys import get_typestore as bundled_typestore
@@ -18,7 +19,7 @@ from perception_nodes.bags.model import Channel
 # Where a bag has no definitions, the first of these that fits the bytes is taken. Humble wrote
 # most of such bags; types that changed since differ in size, which the decoder notices.
 _WELL_KNOWN = (Stores.ROS2_HUMBLE, Stores.ROS2_FOXY, Stores.ROS2_JAZZY, Stores.ROS2_DASHING)
-_TOLERATED_TRAILING = 8
+_REALSENSE_TRAILING = 4  # its recorder appends as many bytes to images
 _SERVICE_INFO = (
     "uint8 event_type\nbuiltin_interfaces/Time stamp\nuint8[16] client_gid\nint64 sequence_number\n"
 )
@@ -36,10 +37,13 @@ class Decoder:
 
     Args:
         channel: Its type, serialization and definition.
+        shared: Collects the definitions of a bag, so that types that several channels use are
+            prepared once. A definition that contradicts another gets a type store of its own.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, shared: Typestore) -> None:
         self._channel = channel
+        self._shared = shared
         self._type = normalize_msgtype(channel.type_name) if channel.type_name else ""
         self._stores: list[Typestore] | None = None
         self._reason = f"type {channel.type_name!r} is unknown, and the bag has no definition of it"
@@ -57,10 +61,11 @@ class Decoder:
             self._stores = self._candidates()
         if not self._stores:
             raise UndecodableError(self._reason)
-        for cut in range(_TOLERATED_TRAILING + 1):
-            message = self._attempt(data[:-cut] if cut else data)
-            if message is not None:
-                return message
+        message = self._attempt(data)
+        if message is None and serialization == "ros1":
+            message = self._attempt(data[:-_REALSENSE_TRAILING])
+        if message is not None:
+            return message
         raise UndecodableError(self._reason)
 
     def _attempt(self, data: bytes) -> Any:
@@ -83,12 +88,29 @@ class Decoder:
         channel, stores = self._channel, []
         if channel.encoding in ("ros2msg", "ros1msg", "ros2idl"):
             try:
-                stores.append(_defined(channel.type_name, channel.definition, channel.encoding))
+                stores.append(self._defined())
             except (TypesysError, AssertionError, ValueError, IndexError) as error:
                 summary = str(error).splitlines()[0][:80]
                 self._reason = f"the definition of {channel.type_name!r} is damaged: {summary}"
         known = (Stores.ROS1_NOETIC,) if channel.serialization == "ros1" else _WELL_KNOWN
         return stores + [b for b in map(_bundled, known) if self._type in b.fielddefs]
+
+    def _defined(self) -> Typestore:
+        """A type store with the definition that the bag brings.
+
+        Raises:
+            TypesysError, AssertionError, ValueError, IndexError: The definition is damaged.
+        """
+        types = _types(self._channel)
+        store = self._shared
+        try:
+            store.register(types)
+        except TypesysError:
+            store = new_typestore()
+            store.register(types)
+        if not _references(types) <= store.fielddefs.keys():
+            store = _completed(types, ros1=self._channel.encoding == "ros1msg")
+        return store
 
 
 def decompressed(channel: Channel, data: bytes) -> bytes:
@@ -112,30 +134,45 @@ def _bundled(store: Stores) -> Typestore:
     return bundled_typestore(store)
 
 
-def _defined(type_name: str, definition: str, encoding: str) -> Typestore:
-    """A type store of its own for each definition, so that no bag can confuse another.
+def new_typestore() -> Typestore:
+    """A type store that knows times and durations only."""
+    return bundled_typestore(Stores.EMPTY)
 
-    Raises:
-        TypesysError, AssertionError, ValueError, IndexError: The definition is damaged.
-    """
-    text = definition.replace("\r\n", "\n")
-    store = bundled_typestore(Stores.EMPTY)
-    if "/srv/" in type_name and "\n---" in f"\n{text}":
-        store.register(_service_event(type_name, text))
-    elif encoding == "ros2idl":
-        store.register(get_types_from_idl(text))
+
+def _types(channel: Channel) -> dict[str, Any]:
+    """The types that a channel's definition describes."""
+    text = channel.definition.replace("\r\n", "\n")
+    types: dict[str, Any]
+    if "/srv/" in channel.type_name and "\n---" in f"\n{text}":
+        types = _service_event(channel.type_name, text)
+    elif channel.encoding == "ros2idl":
+        types = get_types_from_idl(text)
     else:
-        store.register(get_types_from_msg(text, normalize_msgtype(type_name)))
-    _add_missing(store, Stores.ROS1_NOETIC if encoding == "ros1msg" else Stores.ROS2_HUMBLE)
-    return store
+        types = get_types_from_msg(text, normalize_msgtype(channel.type_name))
+    return types
 
 
-def _add_missing(store: Typestore, bundle: Stores) -> None:
-    """Complete a definition that came without the types that it is made of."""
-    known = _bundled(bundle)
+def _references(types: dict[str, Any]) -> set[str]:
+    """The types that these types are made of."""
+    found = set()
+    for _, fields in types.values():
+        for _, (node, detail) in fields:
+            if node in (Nodetype.ARRAY, Nodetype.SEQUENCE):
+                node, detail = detail[0]
+            if node == Nodetype.NAME:
+                found.add(detail)
+    return found
+
+
+def _completed(types: dict[str, Any], *, ros1: bool) -> Typestore:
+    """A store for a definition that came without the types that it is made of."""
+    known = _bundled(Stores.ROS1_NOETIC if ros1 else Stores.ROS2_HUMBLE)
+    store = new_typestore()
+    store.register(types)
     for name in known.fielddefs.keys() - store.fielddefs.keys():
         store.fielddefs[name] = known.fielddefs[name]
         store.types[name] = known.types[name]
+    return store
 
 
 def _service_event(type_name: str, text: str) -> dict[str, Any]:

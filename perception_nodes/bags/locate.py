@@ -146,7 +146,11 @@ class CompressedStorage:
         target = folder / self._path.name.removesuffix(".zstd")
         if problem := unpack_file(self._path, target):
             self._problems[f"{self._path.name}: {problem}"] = None
-        return open_storage(target)
+        try:
+            return open_storage(target)
+        except BagError as error:
+            message = error.message.replace(str(target), str(self._path))
+            raise BagError(message, error.remedy) from error
 
     def _keep_problems(self, storage: Storage) -> None:
         self._problems.update(dict.fromkeys(storage.problems))

@@ -113,7 +113,10 @@ class McapLayout:
             elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.STATISTICS):
                 self.learn(opcode, self.file.read(length))
             elif opcode == Opcode.FOOTER:
-                self.ended = True
+                self.file.seek(start + HEAD.size + length)
+                self.ended = self.file.read(len(MAGIC) + 1) == MAGIC
+                if not self.ended:
+                    self.note(f"damaged at byte {start} of {self._size}")
                 return
 
     def _heads(self, position: int) -> Iterator[tuple[int, int, int]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from perception_nodes.bags.decoding import Decoder, UndecodableError, decompressed
+from perception_nodes.bags.decoding import Decoder, UndecodableError, decompressed, new_typestore
 from perception_nodes.bags.locate import Located, locate, open_storage
 from perception_nodes.bags.loss import LossReport, TopicLoss
 from perception_nodes.bags.merge import merge_by_time
@@ -54,6 +54,7 @@ class Bag:
         self._storages = storages
         self._located = located
         self.topics = self._gather_topics()
+        self._types = new_typestore()
         self._decoders: dict[tuple[str, str, str, str], Decoder] = {}
         self._balance: dict[str, TopicLoss] = {}
         self._complete = False
@@ -143,7 +144,7 @@ class Bag:
     def _decoder(self, channel: Channel) -> Decoder:
         key = (channel.type_name, channel.serialization, channel.encoding, channel.definition)
         if key not in self._decoders:
-            self._decoders[key] = Decoder(channel)
+            self._decoders[key] = Decoder(channel, self._types)
         return self._decoders[key]
 
     def _gather_topics(self) -> dict[str, Topic]:

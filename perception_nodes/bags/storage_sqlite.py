@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import tempfile
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from perception_nodes.bags.model import Channel, Record, normalized_type
 from perception_nodes.errors import BagError
 
 MAGIC = b"SQLite format 3\0"
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter in the text of the former
 
 
 class SqliteStorage:
@@ -27,11 +32,16 @@ class SqliteStorage:
     def __init__(self, path: Path) -> None:
         self._name = path.name
         self._problems: dict[str, None] = {}
-        self._database = _connect(path)
+        self._copy: Path | None = None
+        missing = _missing_bytes(path)
+        if missing:
+            self._note(f"the file is cut off: its last {missing} bytes are missing")
+            self._copy = _padded_copy(path, missing)
+        self._database = _connect(self._copy or path)
         try:
             self._channels = self._read_channels()
-        except sqlite3.DatabaseError as error:
-            self._database.close()
+        except _DAMAGE as error:
+            self.close()
             raise BagError(
                 f"{path} can't be read as a recording: {error}",
                 "it is damaged or no rosbag2 file; `sqlite3 FILE .recover` may save some of it",
@@ -50,7 +60,7 @@ class SqliteStorage:
             first, last = self._database.execute(
                 "SELECT min(timestamp), max(timestamp) FROM messages"
             ).fetchone()
-        except sqlite3.DatabaseError:
+        except _DAMAGE:
             pairs = self._salvaged_rows()
             return (pairs[0][0], pairs[-1][0]) if pairs else None
         return None if first is None else (first, last)
@@ -70,7 +80,7 @@ class SqliteStorage:
         for row_id in self._row_ids():
             try:
                 record = self._record(row_id, topics)
-            except (sqlite3.DatabaseError, TypeError) as error:
+            except (*_DAMAGE, TypeError) as error:
                 self._note(f"message {row_id} can't be read: {error}")
                 continue
             if record is not None:
@@ -79,25 +89,32 @@ class SqliteStorage:
     def close(self) -> None:
         """Release the file."""
         self._database.close()
+        if self._copy is not None:
+            shutil.rmtree(self._copy.parent, ignore_errors=True)
 
     def _record(self, row_id: int, topics: Collection[str] | None) -> Record | None:
         number, log_time = self._database.execute(
             "SELECT topic_id, timestamp FROM messages WHERE id = ?", (row_id,)
         ).fetchone()
-        channel = self._channels.get(number) or Channel(f"<unknown topic {number}>", "", "")
+        channel = self._channel(number)
         if topics is not None and channel.topic not in topics:
             return None
         (data,) = self._database.execute(
             "SELECT data FROM messages WHERE id = ?", (row_id,)
         ).fetchone()
-        return Record(log_time, channel, bytes(data))
+        if not isinstance(data, bytes) or not isinstance(log_time, int):
+            raise TypeError("its columns have the wrong types")
+        return Record(log_time, channel, data)
+
+    def _channel(self, number: int) -> Channel:
+        return self._channels.get(number) or Channel(f"<unknown topic {number}>", "", "")
 
     def _row_ids(self) -> array[int]:
         """Row numbers in order of time: 8 bytes a message, whereas sorting rows sorts images."""
         try:
             rows = self._database.execute("SELECT id FROM messages ORDER BY timestamp, id")
             return array("q", (row[0] for row in rows))
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             self._note(f"the file is damaged or cut off: {error}")
             return array("q", (row_id for _, row_id in self._salvaged_rows()))
 
@@ -105,14 +122,18 @@ class SqliteStorage:
         """Time and number of the rows before and behind the damage, in order of time."""
         found: dict[int, int] = {}
         for direction in ("ASC", "DESC"):
-            try:
-                for row_id, log_time in self._database.execute(
-                    f"SELECT id, timestamp FROM messages NOT INDEXED ORDER BY id {direction}"  # noqa: S608
-                ):
+            query = f"SELECT id, timestamp FROM messages NOT INDEXED ORDER BY id {direction}"  # noqa: S608
+            for row_id, log_time in self._readable(query):
+                if isinstance(log_time, int):
                     found[row_id] = log_time
-            except sqlite3.DatabaseError:
-                continue  # what lies behind the damage comes from the other direction
         return sorted((log_time, row_id) for row_id, log_time in found.items())
+
+    def _readable(self, query: str) -> Iterator[Any]:
+        """The rows before the first that is damaged; the damage is noted."""
+        try:
+            yield from self._database.execute(query)
+        except _DAMAGE as error:
+            self._note(f"the file is damaged or cut off: {error}")
 
     def _read_channels(self) -> dict[int, Channel]:
         columns = {row[1] for row in self._database.execute("PRAGMA table_info(topics)")}
@@ -120,12 +141,16 @@ class SqliteStorage:
             raise sqlite3.DatabaseError("it has no table `topics`")
         qos = "offered_qos_profiles" if "offered_qos_profiles" in columns else "''"
         definitions = self._read_definitions()
-        rows = self._database.execute(
+        rows = self._readable(
             f"SELECT id, name, type, serialization_format, {qos} FROM topics ORDER BY id"  # noqa: S608
         )
         return {
             number: Channel(
-                name, normalized_type(kind), form, *_definition(kind, definitions), qos=profiles
+                str(name),
+                normalized_type(str(kind)),
+                str(form),
+                *_definition(str(kind), definitions),
+                qos=str(profiles),
             )
             for number, name, kind, form, profiles in rows
         }
@@ -133,10 +158,10 @@ class SqliteStorage:
     def _read_definitions(self) -> dict[str, tuple[str, str]]:
         if not self._database.execute("PRAGMA table_info(message_definitions)").fetchall():
             return {}
-        rows = self._database.execute(
+        rows = self._readable(
             "SELECT topic_type, encoded_message_definition, encoding FROM message_definitions"
         )
-        return {name: (text, encoding) for name, text, encoding in rows}
+        return {str(name): (str(text), str(encoding)) for name, text, encoding in rows}
 
     def _read_counts(self) -> dict[str, int] | None:
         counts = {channel.topic: 0 for channel in self._channels.values()}
@@ -144,16 +169,42 @@ class SqliteStorage:
             for number, count in self._database.execute(
                 "SELECT topic_id, count(*) FROM messages GROUP BY topic_id"
             ):
-                channel = self._channels.get(number)
-                name = channel.topic if channel else f"<unknown topic {number}>"
+                name = self._channel(number).topic
                 counts[name] = counts.get(name, 0) + count
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             self._note(f"the file is damaged or cut off: {error}")
             return None
         return counts
 
     def _note(self, problem: str) -> None:
         self._problems[f"{self._name}: {problem}"] = None
+
+
+def _missing_bytes(path: Path) -> int:
+    """How many bytes a file is shorter than its header says; SQLite reads nothing of such files."""
+    with path.open("rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or header[24:28] != header[92:96]:  # the stated size is not valid
+        return 0
+    page_size = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    return max(0, pages * (65536 if page_size == 1 else page_size) - path.stat().st_size)
+
+
+def _padded_copy(path: Path, missing: int) -> Path:
+    """A temporary copy of full length, in which SQLite finds what is left."""
+    folder = Path(tempfile.mkdtemp(prefix="permanence-"))
+    copy = folder / path.name
+    try:
+        shutil.copyfile(path, copy)
+        os.truncate(copy, path.stat().st_size + missing)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise BagError(
+            f"{path} is cut off, and copying it to {folder} for repair failed: {error.strerror}",
+            "free disk space, or set TMPDIR to a folder that has some",
+        ) from error
+    return copy
 
 
 def _definition(kind: str, definitions: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
@@ -169,4 +220,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     """
     log = path.with_name(path.name + "-wal")
     mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
-    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?{mode}", uri=True)
+    database = sqlite3.connect(f"file:{quote(str(path.resolve()))}?{mode}", uri=True)
+    database.text_factory = lambda text: text.decode("utf-8", "replace")
+    return database

@@ -61,8 +61,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and say with the exit status whether anything was lost."""
-    from perception_nodes.bags.plain_to_bag import convert
     from perception_nodes.bags.plain import PlainRecording
+    from perception_nodes.bags.plain_to_bag import convert
     from perception_nodes.commands.progress import ProgressBar
 
     recording = PlainRecording(args.folder)
