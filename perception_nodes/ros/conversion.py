@@ -13,7 +13,6 @@ import numpy as np
 
 from perception_nodes.arrays import Bytes, Floats
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.ros.factory import MessageFactory
 from perception_nodes.ros.geometry_messages import (
     header_to_msg,
     pose_from_msg,
@@ -24,6 +23,7 @@ from perception_nodes.ros.geometry_messages import (
     vector_from_msg,
     vector_to_msg,
 )
+from perception_nodes.ros.message_factory import MessageFactory
 from perception_nodes.scene import (
     Event,
     EventKind,

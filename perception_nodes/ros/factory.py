@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from rosbags.interfaces import Nodetype
@@ -29,23 +29,8 @@ _VISION = {
 }
 
 
-class MessageFactory(Protocol):
-    """Makes messages, so that conversions serve rclpy and rosbags alike."""
-
-    def make(self, type_name: str, **fields: Any) -> Any:
-        """Make a message.
-
-        Args:
-            type_name: "package/msg/Name".
-            fields: Values of fields; numeric arrays may be numpy arrays or lists of any number
-                type, which the factory turns into what the field takes. Fields that are not
-                given have the default of their type.
-        """
-        ...
-
-
 class RosbagsFactory:
-    """Makes messages that rosbags and `bags.writer` serialize."""
+    """Makes messages that rosbags and `bags.writer` serialize; see `MessageFactory`."""
 
     def make(self, type_name: str, **fields: Any) -> Any:
         """Make a message; fields that are not given have the default of their type."""

@@ -10,7 +10,7 @@ import numpy as np
 from perception_nodes.arrays import Floats
 from perception_nodes.geometry.camera import Camera
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.ros.factory import MessageFactory
+from perception_nodes.ros.message_factory import MessageFactory
 
 _BILLION = 1_000_000_000
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from perception_nodes.arrays import Bytes, Floats
 from perception_nodes.errors import InputError
-from perception_nodes.ros.factory import MessageFactory
+from perception_nodes.ros.message_factory import MessageFactory
 
 JPEG_QUALITY = 90
 _DEPTH_HEADER = struct.pack("<iff", 0, 0.0, 0.0)  # read by compressed_depth_image_transport

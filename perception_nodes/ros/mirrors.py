@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.ros.factory import MessageFactory
 from perception_nodes.ros.geometry_messages import (
     header_to_msg,
     pose_to_msg,
     pose_with_covariance_to_msg,
     vector_to_msg,
 )
+from perception_nodes.ros.message_factory import MessageFactory
 from perception_nodes.scene import ObjectState, Visibility
 
 _CUBE, _TEXT, _ADD, _DELETE_ALL = 1, 9, 0, 3  # constants of visualization_msgs/Marker

@@ -29,7 +29,7 @@ class RclpyFactory:
     """Makes messages that rclpy publishes."""
 
     def make(self, type_name: str, **fields: Any) -> Any:
-        """Make a message; see `factory.MessageFactory.make`."""
+        """Make a message; see `message_factory.MessageFactory.make`."""
         convert = _converters(type_name)
         values = {name: convert[name](value) for name, value in fields.items()}
         return interface(type_name)(**values)
