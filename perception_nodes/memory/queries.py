@@ -13,12 +13,14 @@ import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.memory.answers import Answer, LoggedEvent, is_known, standing_on, where
-from perception_nodes.memory.rows import Record, to_record
+from perception_nodes.memory.rows import Record, clean, to_record
 from perception_nodes.memory.schema import TABLES
 from perception_nodes.memory.store import explained
 from perception_nodes.scene import ObjectState
 
 _MOST_EVENTS = 1000
+_LARGEST = (1 << 63) - 1
+_MOST_TERMS = 32  # of a text question
 _EVIDENCE = 3  # newest events that an answer names
 
 _NEWEST = "SELECT max (seq) FROM observation WHERE object = {object}"
@@ -126,10 +128,10 @@ class MemoryQueries:
     def where_are(self, ids: Sequence[str], name: str, at: int | None = None) -> Answer:
         """As `where_is`, for objects that were found already; `name` is what the person said."""
         if not ids:
-            return Answer(False, f'unknown: there is no object "{name}"', at)
+            return Answer(False, f'unknown: there is no object "{clean(name)}"', at)
         found = [record for key in ids if (record := self.record(key, at)) is not None]
         if not found:
-            return Answer(False, f'unknown: "{name}" had not been seen by then', at)
+            return Answer(False, f'unknown: "{clean(name)}" had not been seen by then', at)
         now = at if at is not None else max(self.now or 0, max(r.state.stamp for r in found))
         found.sort(key=lambda record: (not is_known(record, at), -record.state.last_seen))
         sentence = "\n".join(where(r, self._support(r, at), now, at) for r in found)
@@ -215,8 +217,10 @@ class MemoryQueries:
         ends |= {
             f"{axis}1": float(value) + radius for axis, value in zip("xyz", position, strict=True)
         }
-        latest = (1 << 63) - 1
-        times = {"since": -latest if since is None else since, "until": until or latest}
+        times = {
+            "since": -_LARGEST if since is None else since,
+            "until": _LARGEST if until is None else until,
+        }
         newest = {row["object"]: row for row in self._rows(query, **ends, **times)}
         records = [to_record(row) for row in newest.values()]
         far = [(float(np.linalg.norm(r.state.position - position)), r) for r in records]
@@ -225,7 +229,7 @@ class MemoryQueries:
 
     def text(self, words: str, k: int = 10) -> list[LoggedEvent]:
         """The `k` events whose text fits the words best, best first. Every character is allowed."""
-        terms = re.findall(r"\w+", words)
+        terms = re.findall(r"\w+", words)[:_MOST_TERMS]
         if not terms:
             return []
         match = " OR ".join(f'"{term}"' for term in terms)  # quoted: no word is an operator
@@ -280,7 +284,7 @@ class MemoryQueries:
 
     def _rows(self, query: str, /, **values: object) -> list[sqlite3.Row]:
         with explained(self.path):
-            return self._db.execute(query, values).fetchall()
+            return self._db.execute(query, {k: _storable(v) for k, v in values.items()}).fetchall()
 
     def _newest_session(self, column: str) -> int | None:
         rows = self._rows(f"SELECT {column} FROM session ORDER BY id DESC LIMIT 1")  # noqa: S608
@@ -315,6 +319,13 @@ class MemoryQueries:
             o=object_id,
         )
         return (rows[0]["label"], rows[0]["score"]) if rows else None
+
+
+def _storable(value: object) -> object:
+    """A value of a question as SQLite takes it: valid Unicode, 64-bit numbers."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return max(-_LARGEST, min(_LARGEST, value)) if isinstance(value, int) else value
 
 
 def _seq(object_id: str, at: int | None) -> str:

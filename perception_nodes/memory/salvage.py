@@ -64,7 +64,7 @@ def is_damaged(path: Path) -> bool:
     if int.from_bytes(header[68:72], "big") not in (APPLICATION_ID, 0):
         return False  # not ours to repair; opening it says so
     try:
-        with closing(sqlite3.connect(path.resolve().as_uri(), uri=True)) as db:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
             return str(db.execute("PRAGMA quick_check (1)").fetchone()[0]) != "ok"
     except sqlite3.DatabaseError as error:
         damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
