@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,57 +18,61 @@ _SWEEP = 0.25
 
 
 class Track:
-    """Positions between keys: at rest at every key, minimum jerk (Flash and Hogan 1985) between.
+    """Values between keys: at rest at every key, minimum jerk (Flash and Hogan 1985) between.
 
     Args:
         times: (K,) seconds, increasing.
-        positions: (K, 3) meters.
-        rotations: One for each key, or None where only positions matter.
+        values: (K, N), such as positions.
     """
 
-    def __init__(
-        self, times: Sequence[float], positions: Floats, rotations: Rotation | None = None
-    ) -> None:
-        self.times = np.asarray(times, dtype=np.float64)
-        self._positions = np.asarray(positions, dtype=np.float64)
-        self._slerp = None
-        if rotations is not None and len(self.times) > 1:
-            self._slerp = Slerp(np.arange(len(self.times)), rotations)
-        self._only = rotations[0] if rotations is not None else None
+    def __init__(self, times: Sequence[float], values: Floats) -> None:
+        self._times = [float(time) for time in times]
+        self._values = np.asarray(values, dtype=np.float64)
 
-    def position(self, time: float) -> Floats:
-        """(3,) where it should be."""
-        index, share = self._locate(time)
-        start: Floats = self._positions[index]
+    def at(self, time: float) -> Floats:
+        """(N,) the values at a time; those of the first or last key outside."""
+        index, share = self.locate(time)
+        start: Floats = self._values[index]
         if share > 0.0:
-            start = start + share * (self._positions[index + 1] - start)
+            start = start + share * (self._values[index + 1] - start)
         return start
 
-    def rotation(self, time: float) -> Rotation:
-        """How it should be turned."""
-        if self._slerp is None:
-            return self._only if self._only is not None else Rotation.identity()
-        index, share = self._locate(time)
-        return self._slerp(index + share)
-
-    def _locate(self, time: float) -> tuple[int, float]:
-        index = int(np.searchsorted(self.times, time, side="right")) - 1
+    def locate(self, time: float) -> tuple[int, float]:
+        """The key before a time, and the share 0..1 of the way to the next."""
+        index = bisect.bisect_right(self._times, time) - 1
         if index < 0:
             return 0, 0.0
-        if index >= len(self.times) - 1:
-            return len(self.times) - 1, 0.0
-        s = (time - self.times[index]) / (self.times[index + 1] - self.times[index])
-        return index, float(s**3 * (10.0 - 15.0 * s + 6.0 * s * s))
+        if index >= len(self._times) - 1:
+            return len(self._times) - 1, 0.0
+        s = (time - self._times[index]) / (self._times[index + 1] - self._times[index])
+        return index, s**3 * (10.0 - 15.0 * s + 6.0 * s * s)
 
 
-def camera_track(camera: MovingCamera) -> Track:
+class PoseTrack:
+    """Poses between keys, moving and turning as `Track`.
+
+    Args:
+        times: (K,) seconds, increasing.
+        poses: K poses.
+    """
+
+    def __init__(self, times: Sequence[float], poses: Sequence[Pose]) -> None:
+        self._track = Track(times, np.stack([pose.translation for pose in poses]))
+        turns = Rotation.from_matrix(np.stack([pose.rotation for pose in poses]))
+        self._turns = turns
+        self._slerp = Slerp(np.arange(len(poses)), turns) if len(poses) > 1 else None
+
+    def at(self, time: float) -> Pose:
+        """The pose at a time."""
+        index, share = self._track.locate(time)
+        turn = self._turns[index] if self._slerp is None else self._slerp(index + share)
+        return Pose(turn.as_matrix(), self._track.at(time))
+
+
+def camera_track(camera: MovingCamera) -> PoseTrack:
     """The path of a camera's optical frame."""
     poses = [look_at(np.array(key.position), np.array(key.look_at)) for key in camera.path]
-    return Track(
-        [key.time for key in camera.path],
-        np.stack([pose.translation for pose in poses]),
-        Rotation.from_matrix(np.stack([pose.rotation for pose in poses])),
-    )
+    return PoseTrack([key.time for key in camera.path], poses)
 
 
 def look_at(position: Floats, target: Floats) -> Pose:
@@ -82,11 +87,10 @@ def look_at(position: Floats, target: Floats) -> Pose:
 
 
 def occluder_track(occluder: Occluder) -> Track:
-    """The path of a panel."""
+    """The path of a panel: x, y, z and yaw."""
     return Track(
         [key.time for key in occluder.path],
-        np.array([key.position for key in occluder.path]),
-        Rotation.from_euler("z", np.array([[key.yaw] for key in occluder.path])),
+        np.array([(*key.position, key.yaw) for key in occluder.path]),
     )
 
 
@@ -98,20 +102,14 @@ def pusher_track(pushes: Sequence[Push], support_height: float) -> Track:
         low = support_height + push.height
         high = low + _LIFT
         (x, y), (u, v) = push.origin, push.target
-        end = push.start + push.duration
-        for time, place in (
-            (push.start - _LEAD, (x, y, high)),
-            (push.start, (x, y, low)),
-            (end, (u, v, low)),
-            (end + _LEAD, (u, v, high)),
-        ):
-            times.append(max(time, times[-1] + 0.01) if times else time)
-            places.append(place)
+        begin, end = occupied(push)
+        times += [begin, push.start, push.start + push.duration, end]
+        places += [(x, y, high), (x, y, low), (u, v, low), (u, v, high)]
     return Track(times, np.array(places))
 
 
-def push_duration_outside(push: Push) -> tuple[float, float]:
-    """From when to when a push occupies the pusher, coming and going included."""
+def occupied(push: Push) -> tuple[float, float]:
+    """From when to when a push needs the pusher, coming and going included."""
     return push.start - _LEAD, push.start + push.duration + _LEAD
 
 

@@ -248,7 +248,7 @@ class DepthSensor:
     Attributes:
         axial_noise: Standard deviation at 1 m; it grows with the square of the distance.
         quantization: Step between neighboring depth values at 1 m; grows likewise.
-        lateral_noise: Standard deviation of where a pixel looks, pixels.
+        lateral_noise: Standard deviation of where a pixel at an edge looks, pixels.
         edge_holes: Share of the pixels at depth edges that have no reading.
         dropouts: Share of all pixels that have no reading.
         minimum, maximum: Range outside which there is no reading.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from perception_simulation.motion import (
     pusher_track,
 )
 from perception_simulation.specification import Carry, Scene
+from perception_simulation.validation import check, check_overlaps
 
 CONTROL_STEPS = 5
 _NEVER = -1e9
@@ -60,13 +62,20 @@ class World:
     """A scene in motion.
 
     Args:
-        scene: What is in it; must be valid (`validation.check`).
+        scene: What is in it.
         model: Its compiled model, where there is one already.
+
+    Raises:
+        ConfigurationError: The scene is impossible.
     """
 
     def __init__(self, scene: Scene, model: mujoco.MjModel | None = None) -> None:
         self.scene = scene
-        self.model = model if model is not None else compile_model(scene)
+        if model is None:
+            check(scene)
+            model = compile_model(scene)
+            check_overlaps(scene, model)
+        self.model = model
         self.data = mujoco.MjData(self.model)
         self._steps = 0
         self._removed: frozenset[str] = frozenset()
@@ -206,7 +215,7 @@ class World:
     def _place_pusher(self) -> None:
         if self._pusher is None:
             return
-        place = self._pusher.position(_NEVER)
+        place = self._pusher.at(_NEVER)
         for axis, value in zip("xyz", place, strict=True):
             self.data.qpos[self.model.joint(f"{PUSHER} {axis}").qposadr[0]] = value
 
@@ -224,11 +233,11 @@ class World:
         """Move what is moved by a schedule; runs every 10 ms."""
         time = self.time
         for mocap, track in self._occluders:
-            self.data.mocap_pos[mocap] = track.position(time)
-            x, y, z, w = track.rotation(time).as_quat()
-            self.data.mocap_quat[mocap] = (w, x, y, z)
+            x, y, z, yaw = track.at(time)
+            self.data.mocap_pos[mocap] = (x, y, z)
+            self.data.mocap_quat[mocap] = (math.cos(yaw / 2.0), 0.0, 0.0, math.sin(yaw / 2.0))
         if self._pusher is not None:
-            self.data.ctrl[:3] = self._pusher.position(time)
+            self.data.ctrl[:3] = self._pusher.at(time)
         for carry in self.scene.carries:
             if carry.name not in self._removed and carry.object not in self._removed:
                 self._carry(carry, time)
@@ -242,7 +251,7 @@ class World:
                 self._grasps[carry.name] = self._grasp(carry, body)
                 self.data.mocap_quat[hand] = self.data.xquat[body]
                 self.data.eq_active[self.model.equality(HAND + carry.object).id] = 1
-            self.data.mocap_pos[hand] = self._grasps[carry.name].position(time)
+            self.data.mocap_pos[hand] = self._grasps[carry.name].at(time)
         elif carry.name in self._grasps:
             self._let_go(carry)
 
