@@ -21,7 +21,7 @@ from perception_nodes.scene import ObjectState, SceneState, Visibility
 ROUTINE, MOVED, SEEN_DIFFERENTLY = 0, 1, 2
 
 MOST_ROWS = 512
-_THINNED_AT_ONCE = 32
+_THINNED_AT_ONCE = 16
 _WORTH = np.array([1.0, 2.0, 8.0])  # of a row by its grade, when rows are thinned
 _SMALLEST_MOVE = 0.01  # m
 _SHORTEST_MOVE = 100_000_000  # ns between rows of an object that moves on and on

@@ -77,7 +77,7 @@ CREATE TABLE observation (        -- an object state; older ones are thinned out
     pose_covariance BLOB NOT NULL,    -- upper triangle of (6, 6), likewise
     twist_covariance BLOB NOT NULL
 ) STRICT;
-CREATE INDEX observation_object ON observation (object);                      -- the newest
+CREATE INDEX observation_object ON observation (object, seq, grade);          -- the newest
 CREATE INDEX observation_time ON observation (object, session, stamp, seq);   -- as of a time
 
 CREATE TABLE latent (             -- newest appearance of an object under each model

@@ -14,7 +14,7 @@ from perception_nodes.memory.salvage import Loss, is_damaged, salvage
 from perception_nodes.memory.schema import MIGRATIONS, migrate, version
 
 _BUSY_SECONDS = 1.0
-_LOG_PAGES = 4000  # of the write-ahead log, 16 MB; folding it into the file costs some syncs
+_LOG_PAGES = 2000  # of the write-ahead log, 8 MB; folding it into the file costs some syncs
 
 _CAUSES = {
     sqlite3.SQLITE_FULL: ("the disk is full", "make room; what is known can still be asked"),
