@@ -24,7 +24,12 @@ def open_bag(path: Path) -> Bag:
     Raises:
         BagError: There is no recording at the path, or nothing of it can be read.
     """
-    located = locate(Path(path))
+    try:
+        located = locate(Path(path))
+    except OSError as error:
+        raise BagError(
+            f"{path} can't be read: {error.strerror}", "check its permissions"
+        ) from error
     storages: list[Storage] = []
     failures: list[BagError] = []
     for file in located.files:
@@ -107,15 +112,13 @@ class Bag:
             for t in self.topics.values()
             if _wanted(t.name, topics)
         }
-        chosen = None if topics is None else frozenset(topics)
-        for record in merge_by_time(
-            (span[0], partial(storage.records, chosen))
-            for storage in self._storages
-            if (span := storage.span) is not None
-        ):
-            message = self._message(record, decode)
-            if message is not None:
-                yield message
+        try:
+            for record in self._records(None if topics is None else frozenset(topics)):
+                message = self._message(record, decode)
+                if message is not None:
+                    yield message
+        except OSError as error:
+            self._located.problems.append(f"{self.path}: reading failed: {error.strerror}")
         self._complete = True
 
     def loss(self) -> LossReport:
@@ -126,6 +129,14 @@ class Bag:
         remarks = [*self._located.remarks, *self._contradictions()]
         balance = [self._balance[name] for name in sorted(self._balance)]
         return LossReport(balance, problems, remarks, self._complete)
+
+    def _records(self, topics: frozenset[str] | None) -> Iterator[Record]:
+        """The records of all storage files, merged; files without messages are left alone."""
+        return merge_by_time(
+            (span[0], partial(storage.records, topics))
+            for storage in self._storages
+            if (span := storage.span) is not None
+        )
 
     def _message(self, record: Record, decode: bool) -> Message | None:
         channel = record.channel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,14 +83,15 @@ def run(args: argparse.Namespace) -> int:
             compressed=not args.raw,
             on_frame=progress.advance,
         )
-    return _report(summary, output, len(recording.unpaired))
+    return _report(summary, output, recording.unpaired)
 
 
-def _report(summary: Summary, output: Path, unpaired: int) -> int:
+def _report(summary: Summary, output: Path, unpaired: Sequence[str]) -> int:
     for problem in summary.problems:
         print(problem)
     if unpaired:
-        print(f"{unpaired} images without a counterpart in color or depth were left out")
+        names = ", ".join(unpaired[:5]) + (", ..." if unpaired[5:] else "")
+        print(f"images without a counterpart in color or depth were left out: {names}")
     if not summary.has_poses:
         print("there is no poses.txt, so the recording has no transforms")
     size = sum(f.stat().st_size for f in ([output] if output.is_file() else output.iterdir()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import shutil
 import sqlite3
@@ -18,6 +19,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from perception_nodes.bags.loss import LossReport
 from perception_nodes.bags.reader import open_bag
+from perception_nodes.bags.storage_mcap import McapStorage
 from perception_nodes.errors import BagError
 from perception_nodes.ros.factory import RosbagsFactory, typestore
 
@@ -309,6 +311,22 @@ def test_undecodable_messages_are_counted_with_the_reason(
     assert not report.clean
     assert f"{COUNT} messages could not be decoded" in report.lines()[0]
     assert reason in report.lines()[0]
+
+
+def test_an_error_of_the_disk_while_reading_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with open_bag(write_mcap(tmp_path / "a.mcap")) as bag:
+        stream = bag.messages()
+        next(stream)
+        monkeypatch.setattr(McapStorage, "_contents", fail)
+        assert len(list(stream)) < COUNT
+        report = bag.loss()
+    assert not report.clean
+    assert any("reading failed: Input/output error" in line for line in report.lines())
 
 
 def test_reading_that_was_stopped_is_not_called_a_loss(tmp_path: Path) -> None:

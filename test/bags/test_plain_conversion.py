@@ -178,7 +178,7 @@ def test_images_without_a_counterpart_are_told(
     folder = plain(tmp_path / "desk")
     cv2.imwrite(str(folder / "color" / "00009.png"), np.zeros((48, 64, 3), np.uint8))
     assert run(folder, "-o", tmp_path / "a.mcap") == 3
-    assert "1 images without a counterpart" in capsys.readouterr().out
+    assert "in color or depth were left out: 00009\n" in capsys.readouterr().out
 
 
 def break_camera(folder: Path) -> None:
