@@ -1,0 +1,170 @@
+"""From the visible points of an object to its whole box, with an honest covariance.
+
+The far side of an object is never seen. The object is completed by its own image turned by half a
+revolution about a vertical axis, as deep as it is wide at most, and no deeper than leaves the new
+back side hidden: where the camera sees past it, there is none. So a ball becomes a ball, while a
+box whose top is seen stays as deep as its top.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception_nodes.arrays import Bools, Floats
+from perception_nodes.geometry.pose import Pose
+from perception_nodes.viewrope.planes import Background
+from perception_nodes.viewrope.surface import Surface
+
+_TRIM = 0.01
+_SIDE = 0.6  # |cosine| between the normal of a side face and the vertical, at most
+_FLAT_SIDES = 0.55
+_RESTS = 0.03
+_FIT_POINTS = 300
+_DEPTHS = np.linspace(0.0, 0.5, 6)
+_SEEN_PAST = 0.1
+_PAST = 0.01
+_MIN_SIZE = 0.005
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One object as it is seen.
+
+    Attributes:
+        points: (N, 3) of its visible surface, optical frame.
+        normals: (N, 3), facing the camera.
+        hidden: Part of its outline beyond which something nearer begins or the image ends.
+        bottom_hidden: Whether its lowest visible points lie above something nearer.
+    """
+
+    points: Floats
+    normals: Floats
+    hidden: float
+    bottom_hidden: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Box:
+    """An upright box: pose of its center in the optical frame, (3,) extents, (3, 3) covariance."""
+
+    pose: Pose
+    size: Floats
+    covariance: Floats
+
+
+def fit_box(view: View, surface: Surface, background: Background) -> Box:
+    """Estimate the whole box of an object; its z axis points up.
+
+    Args:
+        view: What is seen of it.
+        surface: The depth image, which tells where there is free space.
+        background: Which way is up, and the planes it may stand on.
+    """
+    step = -(-len(view.points) // _FIT_POINTS)
+    points = view.points[::step].astype(np.float64)
+    axes = _view_axes(points.mean(axis=0), background.up)
+    local = points @ axes
+    yaw = _side_direction(view.normals[::step] @ axes)
+    whole, doubt = _complete(local, axes, surface)
+    turn = _turn(0.0 if yaw is None else yaw)
+    low, high = _range(whole @ turn)
+    low[2] = _bottom(view, points, *_range(local[:, 2]), background)
+    size = np.maximum(high - low, _MIN_SIZE)
+    rotation = axes @ turn
+    center = rotation @ ((low + high) / 2.0)
+    covariance = _covariance(view, axes, size, doubt, surface.noise * float(center @ center))
+    return Box(Pose(rotation, center), size, covariance)
+
+
+def _view_axes(center: Floats, up: Floats) -> Floats:
+    """Columns: horizontal view direction, to the left of it, up."""
+    along = center - up * float(center @ up)
+    length = float(np.linalg.norm(along))
+    if length < 0.1 * float(np.linalg.norm(center)):  # seen from above, all directions are alike
+        along = np.cross(up, np.eye(3)[int(np.abs(up).argmin())])
+        length = float(np.linalg.norm(along))
+    along = along / length
+    return np.column_stack((along, np.cross(up, along), up))
+
+
+def _turn(yaw: float) -> Floats:
+    c, s = np.cos(yaw), np.sin(yaw)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def _range(values: Floats) -> tuple[Floats, Floats]:
+    """Lowest and highest value of each column, without the outermost percent."""
+    ordered = np.sort(values, axis=0)
+    cut = int(_TRIM * len(ordered))
+    return ordered[cut], ordered[len(ordered) - 1 - cut]
+
+
+def _side_direction(normals: Floats) -> float | None:
+    """Yaw of flat sides, 0..90 degrees; None of a round object.
+
+    Normals of the sides of a box differ by multiples of 90 degrees, so that four times their angle
+    is the same for all; around a cylinder they cancel.
+    """
+    sides = normals[np.abs(normals[:, 2]) < _SIDE]
+    if len(sides) < 8:
+        return None
+    angle = 4.0 * np.arctan2(sides[:, 1], sides[:, 0])
+    x, y = float(np.cos(angle).mean()), float(np.sin(angle).mean())
+    return float(np.arctan2(y, x)) / 4.0 if np.hypot(x, y) >= _FLAT_SIDES else None
+
+
+def _complete(local: Floats, axes: Floats, surface: Surface) -> tuple[Floats, float]:
+    """Add the unseen back side.
+
+    Args:
+        local: (N, 3) visible points along `axes`.
+        axes: (3, 3) columns of the optical frame: view direction, left, up.
+        surface: The depth image.
+
+    Returns:
+        (M, 3) points of the whole and the standard deviation of its center along the view.
+    """
+    low, high = _range(local)
+    size = high - low
+    added = _DEPTHS * max(0.0, size[1] - size[0])
+    center = (low + high) / 2.0 + added[:, None] * np.array([1.0, 0.0, 0.0])
+    turned = 2.0 * center[:, None] - local
+    turned[..., 2] = local[:, 2]
+    past = _sees_past(surface, turned @ axes.T)
+    wrong = past.mean(axis=1)
+    refuted = wrong > wrong[0] + _SEEN_PAST
+    last = int(refuted.argmax()) - 1 if refuted.any() else len(added) - 1
+    whole = np.concatenate((local, turned[last][~past[last]]))
+    free = (len(added) - 1 - last) * (added[1] - added[0])
+    doubt = 0.3 * added[last] + 0.1 * free + 0.03 * size[1]
+    return whole, float(doubt)
+
+
+def _sees_past(surface: Surface, points: Floats) -> Bools:
+    """Whether the camera sees something clearly behind each of (..., 3) points."""
+    camera = surface.camera
+    pixels, depth = camera.project(points)
+    inside = camera.contains(pixels)
+    u, v = np.rint(np.where(inside[..., None], pixels, 0.0)).astype(np.intp).transpose(2, 0, 1)
+    measured = surface.disparity[v, u]
+    expected = 1.0 / (depth + _PAST) - 3.0 * surface.noise
+    return np.asarray(inside & (measured > 0) & (measured < expected))
+
+
+def _bottom(view: View, points: Floats, low: Floats, high: Floats, background: Background) -> float:
+    """Height of the lowest point, on the plane that the object stands on if there is one."""
+    lowest = points[np.argmin(points @ background.up)]
+    clearance = float(background.clearance(lowest[None])[0])
+    height = float(high - low)
+    stands = clearance < _RESTS or (view.bottom_hidden and clearance < 2.0 * height)
+    return float(lowest @ background.up) - clearance if stands else float(low)
+
+
+def _covariance(view: View, axes: Floats, size: Floats, doubt: float, noise: float) -> Floats:
+    """Doubt along the view, a little across it, and room for what is hidden."""
+    across = 0.002 + 0.02 * float(size[:2].max()) + noise / 4.0
+    hidden = 0.5 * view.hidden * float(size.max())
+    sigma = np.hypot([doubt + noise, across, across], hidden)
+    return np.asarray((axes * np.square(sigma)) @ axes.T)

@@ -1,0 +1,229 @@
+"""Large planes: what things stand on (support) and what is behind them (walls)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from perception_nodes.arrays import Bools, Floats, Ints
+from perception_nodes.viewrope.surface import Surface
+
+_STRIDE = 4
+_HYPOTHESES = 24
+_VOTERS = 1000
+_MAX_PLANES = 8
+_MIN_SAMPLES = 30
+_SAME_DIRECTION = 0.9  # cosine of 26 degrees, between a normal and its plane's
+_LEVEL = 0.966  # cosine of 15 degrees
+_BASE_TOLERANCE = 0.005
+_NOISE_TOLERANCE = 2.5
+_BIG_AREA = 0.2
+_BELOW = 0.03
+_UPRIGHT_CAMERA = np.array([0.0, -1.0, 0.0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plane:
+    """The points p with normal @ p + offset = 0, optical frame; the camera is at offset > 0.
+
+    Attributes:
+        normal: (3,) unit vector towards the camera.
+        offset: Distance of the camera, meters.
+        area: Of the part that is seen, square meters.
+        extent: Longest extent of its largest connected part, meters.
+        above: Part of the other readings that lie on the camera's side of it.
+    """
+
+    normal: Floats
+    offset: float
+    area: float
+    extent: float
+    above: float
+
+    def height(self, points: Floats) -> Floats:
+        """Signed distance of points (..., 3), positive on the camera's side."""
+        return np.asarray(points @ self.normal.astype(points.dtype) + self.offset)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Background:
+    """What is no object.
+
+    Attributes:
+        mask: (h, w) pixels that belong to background planes.
+        supports: Planes that things stand on, the main one first.
+        walls: Other planes that are too large for an object.
+        up: (3,) direction away from the support, optical frame.
+    """
+
+    mask: Bools
+    supports: tuple[Plane, ...]
+    walls: tuple[Plane, ...]
+    up: Floats
+
+    def clearance(self, points: Floats) -> Floats:
+        """(N,) heights of (N, 3) points above the nearest support below them; inf without one."""
+        result = np.full(len(points), np.inf)
+        for plane in self.supports:
+            height = plane.height(points)
+            np.minimum(result, height, out=result, where=height > -_BELOW)
+        return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Samples:
+    points: Floats
+    normals: Floats
+    tolerance: Floats
+    area: Floats
+    where: tuple[Ints, ...]
+    shape: tuple[int, int]
+
+
+def tolerance(surface: Surface, depth: Floats) -> Floats:
+    """How far from a plane a point of it may be measured, meters."""
+    return np.asarray(_BASE_TOLERANCE + _NOISE_TOLERANCE * surface.noise * np.square(depth))
+
+
+def find_background(
+    surface: Surface, up: Floats | None, known: tuple[Plane, ...], max_extent: float
+) -> Background:
+    """Find support and walls.
+
+    Args:
+        surface: The depth image.
+        up: (3,) away from the ground in the optical frame, where the camera's pose tells it.
+        known: Planes of the previous frame, tried first.
+        max_extent: What is larger than this is no object, meters.
+
+    Returns:
+        The background; without supports where there is no plane that things could stand on.
+    """
+    planes = _detect(_sample(surface), known)
+    support = _main_support(planes, up)
+    if up is None:
+        up = support.normal if support is not None else _UPRIGHT_CAMERA
+    large = [p for p in planes if p.extent > max_extent or p.area > _BIG_AREA]
+    level = [p for p in large if p is not support and p.normal @ up > _LEVEL]
+    supports = level if support is None else [support, *level]
+    walls = [p for p in large if not any(p is s for s in supports)]
+    mask = np.zeros(surface.disparity.shape, dtype=bool)
+    limit = tolerance(surface, surface.points[..., 2])
+    for plane in (*supports, *walls):
+        mask |= _belongs(surface, plane, limit)
+    return Background(mask, tuple(supports), tuple(walls), up)
+
+
+def _belongs(surface: Surface, plane: Plane, limit: Floats) -> Bools:
+    """Pixels on a plane; close to it also those whose normals are disturbed by an edge."""
+    height = np.abs(plane.height(surface.points))
+    along = surface.normals @ plane.normal.astype(np.float32)
+    return np.asarray((height < limit) & ((along > 0.8) | (height < 0.5 * limit) | np.isnan(along)))
+
+
+def _sample(surface: Surface) -> _Samples:
+    points = surface.points[::_STRIDE, ::_STRIDE]
+    normals = surface.normals[::_STRIDE, ::_STRIDE]
+    known = np.isfinite(normals[..., 2])
+    p, n = points[known], normals[known]
+    depth = p[:, 2]
+    distance = np.linalg.norm(p, axis=1)
+    slant = np.abs((p * n).sum(axis=1)) / distance
+    cell = (_STRIDE * depth / surface.camera.fx) ** 2
+    area = cell / np.maximum(slant, 0.1)
+    return _Samples(p, n, 2.0 * tolerance(surface, depth), area, np.nonzero(known), known.shape)
+
+
+def _detect(samples: _Samples, known: tuple[Plane, ...]) -> list[Plane]:
+    """Planes by consensus, those with the largest area first."""
+    free = np.ones(len(samples.points), dtype=bool)
+    planes: list[Plane] = []
+    while len(planes) < _MAX_PLANES:
+        best = _most_popular(samples, np.flatnonzero(free), known)
+        known = ()
+        if best is None:
+            break
+        plane, inliers = _refine(samples, *best, free)
+        if plane is None:
+            break
+        planes.append(plane)
+        free &= ~inliers
+    return planes
+
+
+def _most_popular(
+    samples: _Samples, free: Ints, known: tuple[Plane, ...]
+) -> tuple[Floats, float] | None:
+    """Normal and offset of the plane that most of the area of the free samples agrees with."""
+    if len(free) < _MIN_SAMPLES:
+        return None
+    chosen = free[np.linspace(0, len(free) - 1, _HYPOTHESES).astype(np.intp)]
+    normals = np.concatenate([samples.normals[chosen], *(k.normal[None] for k in known)])
+    offsets = -(samples.normals[chosen] * samples.points[chosen]).sum(axis=1)
+    offsets = np.concatenate([offsets, [k.offset for k in known]]).astype(np.float32)
+    normals = normals.astype(np.float32)
+    voters = free[:: max(1, len(free) // _VOTERS)]
+    height = np.abs(samples.points[voters] @ normals.T + offsets)
+    agrees = (height < samples.tolerance[voters, None]) & (
+        samples.normals[voters] @ normals.T > _SAME_DIRECTION
+    )
+    best = int((samples.area[voters] @ agrees.astype(np.float32)).argmax())
+    return normals[best].astype(np.float64), float(offsets[best])
+
+
+def _refine(
+    samples: _Samples, normal: Floats, offset: float, free: Bools
+) -> tuple[Plane | None, Bools]:
+    """Fit a plane to the free samples that agree with it; None where too few do."""
+    for _ in range(3):
+        height, inliers = _agreeing(samples, normal, offset, free)
+        if inliers.sum() < _MIN_SAMPLES:
+            return None, inliers
+        points = samples.points[inliers].astype(np.float64)
+        weight = points[:, 2] ** -4  # the variance of a depth grows with its fourth power
+        center = np.average(points, axis=0, weights=weight)
+        spread = (points - center) * np.sqrt(weight)[:, None]
+        normal = np.linalg.eigh(spread.T @ spread)[1][:, 0]
+        normal = normal if normal @ center < 0 else -normal
+        offset = -float(normal @ center)
+    height, inliers = _agreeing(samples, normal, offset, free)
+    if inliers.sum() < _MIN_SAMPLES:
+        return None, inliers
+    others = ~inliers
+    above = float((height[others] > samples.tolerance[others]).mean()) if others.any() else 0.0
+    area = float(samples.area[inliers].sum())
+    return Plane(normal, offset, area, _extent(samples, inliers), above), inliers
+
+
+def _agreeing(
+    samples: _Samples, normal: Floats, offset: float, free: Bools
+) -> tuple[Floats, Bools]:
+    """Height of all samples above a plane, and which free ones lie on it."""
+    height = samples.points @ normal.astype(np.float32) + np.float32(offset)
+    aligned = samples.normals @ normal.astype(np.float32) > _SAME_DIRECTION
+    return height, free & (np.abs(height) < samples.tolerance) & aligned
+
+
+def _extent(samples: _Samples, inliers: Bools) -> float:
+    """The longest extent of the largest connected part, meters."""
+    grid = np.zeros(samples.shape, dtype=np.uint8)
+    rows, columns = (w[inliers] for w in samples.where)
+    grid[rows, columns] = 1
+    _, parts = cv2.connectedComponents(cv2.dilate(grid, np.ones((3, 3), np.uint8)))
+    part = parts[rows, columns]
+    largest = samples.points[inliers][part == np.bincount(part).argmax()]
+    center = largest - largest.mean(axis=0)
+    axis = np.linalg.eigh((center.T @ center).astype(np.float64))[1][:, 2]
+    low, high = np.percentile(center @ axis, (2, 98))
+    return float(high - low)
+
+
+def _main_support(planes: list[Plane], up: Floats | None) -> Plane | None:
+    """The plane that most of the rest stands on; without gravity, one that looks upwards."""
+    if up is not None:
+        level = [p for p in planes if p.normal @ up > _LEVEL]
+    else:
+        level = [p for p in planes if -p.normal[1] > 0.2 or -p.normal[2] > 0.9]
+    return max(level, key=lambda p: p.area * (0.1 + p.above), default=None)
