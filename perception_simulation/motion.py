@@ -13,7 +13,6 @@ from perception_nodes.geometry.pose import Pose
 from perception_simulation.specification import Carry, MovingCamera, Occluder, Push
 
 _LEAD = 1.0
-_LIFT = 0.30
 _SWEEP = 0.25
 
 
@@ -36,6 +35,10 @@ class Track:
         if share > 0.0:
             start = start + share * (self._values[index + 1] - start)
         return start
+
+    def resting(self) -> Track:
+        """A track that stays at the first key."""
+        return Track(self._times[:1], self._values[:1])
 
     def locate(self, time: float) -> tuple[int, float]:
         """The key before a time, and the share 0..1 of the way to the next."""
@@ -94,13 +97,12 @@ def occluder_track(occluder: Occluder) -> Track:
     )
 
 
-def pusher_track(pushes: Sequence[Push], support_height: float) -> Track:
-    """The pusher's tip: parked above, down before each push, along it, and up again."""
+def pusher_track(pushes: Sequence[Push], support_height: float, high: float) -> Track:
+    """The pusher's tip: parked at height `high`, down before each push, along it, and up again."""
     times: list[float] = []
     places: list[tuple[float, float, float]] = []
     for push in sorted(pushes, key=lambda p: p.start):
         low = support_height + push.height
-        high = low + _LIFT
         (x, y), (u, v) = push.origin, push.target
         begin, end = occupied(push)
         times += [begin, push.start, push.start + push.duration, end]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -20,12 +20,14 @@ from perception_simulation.motion import (
     occluder_track,
     pusher_track,
 )
-from perception_simulation.specification import Carry, Scene
+from perception_simulation.shapes import geometry
+from perception_simulation.specification import Carry, Push, Scene
 from perception_simulation.validation import check, check_overlaps
 
 CONTROL_STEPS = 5
 _NEVER = -1e9
 _LANDING = 0.002
+_ABOVE = 0.1
 _AWAKE = -11  # MuJoCo: awake, and for at least ten more steps
 
 
@@ -85,7 +87,7 @@ class World:
             (self.model.body(item.name).mocapid[0], occluder_track(item))
             for item in scene.occluders
         ]
-        self._pusher = pusher_track(scene.pushes, scene.support_height) if scene.pushes else None
+        self._pusher = self._pusher_track(scene.pushes)
         self._grasps: dict[str, Track] = {}
         self._touching: frozenset[tuple[int, int]] = frozenset()
         self._place_pusher()
@@ -188,10 +190,19 @@ class World:
         other._removed = self._removed | names
         pushes = [push for push in scene.pushes if push.name not in other._removed]
         if self._pusher is not None:
-            other._pusher = pusher_track(pushes, scene.support_height) if pushes else None
+            other._pusher = other._pusher_track(pushes) if pushes else self._pusher.resting()
         for name in names & self._objects.keys():
             other._remove(name)
         return other
+
+    def _pusher_track(self, pushes: Sequence[Push]) -> Track | None:
+        """The pusher waits above everything that stands at the start."""
+        scene = self.scene
+        support, tops = scene.support_height, [scene.support_height]
+        for item in scene.objects:
+            reach = float(np.linalg.norm(geometry(item.shape).size)) / 2.0
+            tops.append(float(start_position(item, support)[2]) + reach)
+        return pusher_track(pushes, support, max(tops) + _ABOVE) if pushes else None
 
     def _remove(self, name: str) -> None:
         """Take an object out of the way: far below, without contacts, weight or looks."""
