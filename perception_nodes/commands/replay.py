@@ -1,0 +1,111 @@
+"""`permanence replay`: a recording in; object states, a memory and a report out."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from perception_nodes.bags.reader import Bag
+    from perception_nodes.frames.source import FrameSource
+    from perception_nodes.session import About, Result
+
+_EPILOG = """\
+reads rosbag2 (MCAP and SQLite, compressed, split, with or without metadata) and ROS 1 bags. Topics
+are found by themselves; the camera pose comes from transforms or odometry in the recording, else
+from its depth images.
+
+examples:
+  permanence replay my_bag                        results go to out/
+  permanence replay my.bag -o states.mcap --report my_report
+  permanence replay my_bag --depth /cam/depth/image_raw --color /cam/rgb/image_raw
+  permanence replay tuesday --memory kitchen.db   go on with what is known since Monday
+
+exit status: 0 clean, 1 failed, 2 wrong usage, 3 finished but something was lost (it says what)
+"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="track the objects in a recording",
+        description="Track the objects in a recording of RGB-D images.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bag", type=Path, help="file or folder of the recording")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("out/objects.mcap"),
+        help="recording of object states to write (out/objects.mcap)",
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="folder of report.html")
+    parser.add_argument(
+        "--memory", type=Path, metavar="FILE", help="go on with this memory (else a new memory.db)"
+    )
+    parser.add_argument("--map-id", default="map", help="names the map the memory is about (map)")
+    parser.add_argument("--color", default="", metavar="TOPIC", help="color images")
+    parser.add_argument("--depth", default="", metavar="TOPIC", help="depth images")
+    parser.add_argument("--info", default="", metavar="TOPIC", help="camera model of both")
+    parser.add_argument(
+        "--live", action="store_true", help="keep pace with the clock; drop frames that come late"
+    )
+    parser.add_argument("--rerun", type=Path, metavar="FILE", help="also write a Rerun recording")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay, print what came out, and return the exit status."""
+    from perception_nodes.bags.reader import open_bag
+    from perception_nodes.frames.source import FrameSource
+    from perception_nodes.frames.topics import TopicChoice
+    from perception_nodes.replay import Live
+    from perception_nodes.session import Outputs, rerun_sinks, run_session
+
+    outputs = Outputs(
+        args.output,
+        args.report or args.output.parent,
+        args.memory or args.output.with_name("memory.db"),
+        resume=args.memory is not None,
+    )
+    with open_bag(args.bag) as bag, rerun_sinks(args.rerun) as extra:
+        source = FrameSource(bag, TopicChoice(args.color, args.depth, args.info))
+        result = run_session(
+            Live(source) if args.live else source,
+            args.bag.name,
+            outputs,
+            lambda: _about(bag, source),
+            command=shlex.join(["permanence", *sys.argv[1:]]),
+            total=source.expected,
+            map_id=args.map_id,
+            extra_sinks=extra,
+        )
+        _print(result, outputs.recording, outputs.memory, source)
+    return 3 if result.losses else 0
+
+
+def _about(bag: Bag, source: FrameSource) -> About:
+    from perception_nodes.session import About
+
+    loss = bag.loss()
+    dropped = tuple(f"{count} x {cause}" for cause, count in source.drops.items())
+    lines = () if loss.clean else tuple(loss.lines())
+    remarks = tuple(loss.remarks) if loss.clean else ()
+    return About(source.pose_origin, source.notes + remarks, lines + dropped, dict(source.drops))
+
+
+def _print(result: Result, recording: Path, memory: Path, source: FrameSource) -> None:
+    print(f"camera pose   {source.pose_origin}")
+    for note in source.notes:
+        print(f"note          {note}")
+    for loss in result.losses:
+        print(f"LOST          {loss}")
+    print(f"recording     {recording}")
+    print(f"memory        {memory}     ask it: permanence recall --memory {memory}")
+    print(f"report        {result.report}     open it in a browser")

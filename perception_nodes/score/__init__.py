@@ -1,0 +1,1 @@
+"""What truth says about object states: detection, identity, position, visibility, honesty."""

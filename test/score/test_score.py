@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from perception_nodes.geometry.pose import Pose
+from perception_nodes.scene import Gaussian, ObjectState, Truth, Visibility
+from perception_nodes.score.score import Score, gate, similarity
+
+VISIBLE, OCCLUDED, LOST = Visibility.VISIBLE, Visibility.OCCLUDED, Visibility.LOST
+
+
+def thing(name: str, x: float, visibility: Visibility = VISIBLE, **fields: object) -> ObjectState:
+    state = ObjectState(
+        id=name,
+        stamp=0,
+        pose=Pose(np.eye(3), np.array([x, 0.0, 0.0])),
+        pose_covariance=np.eye(6) * 0.01**2,
+        velocity=np.zeros(3),
+        angular_velocity=np.zeros(3),
+        twist_covariance=np.eye(6),
+        size=np.full(3, 0.1),
+        visibility=visibility,
+        first_seen=0,
+        last_seen=0,
+        existence=0.9,
+        log_mass=Gaussian(0.0, 1.0),
+    )
+    return replace(state, **fields)
+
+
+def run(*frames: tuple[list[ObjectState], list[ObjectState]]) -> dict:
+    score = Score()
+    for truths, states in frames:
+        score.add(Truth(0, tuple(truths)), states)
+    return score.figures()
+
+
+def test_similarity_is_one_half_at_the_gate() -> None:
+    truth = thing("mug", 0.0)
+    assert gate(truth) == pytest.approx(0.05)
+    table = similarity([truth], [thing("o1", 0.05), thing("o2", 0.0), thing("o3", 0.2)])
+    assert table.tolist() == [pytest.approx([0.5, 1.0, 0.0])]
+
+
+def test_an_object_that_was_never_visible_is_not_asked_for() -> None:
+    figures = run(([thing("mug", 0.0, OCCLUDED)], []))
+    assert figures["all"]["recall"] == 1.0
+    figures = run(([thing("mug", 0.0)], []), ([thing("mug", 0.0, OCCLUDED)], []))
+    assert figures["all"]["recall"] == 0.0
+
+
+def test_lost_and_unlikely_states_are_not_claims() -> None:
+    states = [thing("o1", 0.5, LOST), thing("o2", 0.8, existence=0.3)]
+    assert run(([], states))["all"]["precision"] == 1.0
+    assert run(([], [thing("o3", 0.5)]))["all"]["precision"] == 0.0
+
+
+def test_position_errors_are_split_by_what_happened_while_hidden() -> None:
+    figures = run(
+        ([thing("a", 0.0), thing("b", 1.0)], [thing("o1", 0.01), thing("o2", 1.0)]),
+        (
+            [thing("a", 0.0, OCCLUDED), thing("b", 1.04, OCCLUDED)],
+            [thing("o1", 0.01, OCCLUDED), thing("o2", 1.0, OCCLUDED)],
+        ),
+    )
+    position = figures["position"]
+    assert position["visible"]["median_m"] == pytest.approx(0.005)
+    assert position["hidden_untouched"]["median_m"] == pytest.approx(0.01)
+    assert position["hidden_pushed"]["median_m"] == pytest.approx(0.04)
+    assert position["hidden_pushed"]["stay_median_m"] == pytest.approx(0.04)
+
+
+def test_a_hidden_stretch_counts_as_kept_only_with_the_same_id() -> None:
+    def story(last: str) -> dict:
+        return run(
+            ([thing("a", 0.0)], [thing("o1", 0.0)]),
+            ([thing("a", 0.0, OCCLUDED)], [thing("o1", 0.0, OCCLUDED)]),
+            ([thing("a", 0.0)], [thing(last, 0.0)]),
+        )
+
+    assert story("o1")["hidden"] == {"episodes": 1, "kept": 1, "recall": 1.0}
+    assert story("o9")["hidden"]["kept"] == 0
+
+
+def test_visibility_and_calibration_are_measured_on_matched_objects() -> None:
+    figures = run(
+        ([thing("a", 0.0)], [thing("o1", 0.02)]),
+        ([thing("a", 0.0, OCCLUDED)], [thing("o1", 0.02, VISIBLE)]),
+    )
+    assert figures["visibility"]["accuracy"] == 0.5
+    assert figures["visibility"]["confusion"][OCCLUDED][VISIBLE] == 1
+    assert figures["calibration"]["visible"]["nees_mean"] == pytest.approx(4.0, rel=1e-3)
+
+
+def test_states_on_things_that_do_not_count_are_no_mistakes() -> None:
+    panel = thing("panel", 0.5, label="occluder", size=np.array([0.3, 0.3, 0.3]))
+    figures = run(([thing("a", 0.0), panel], [thing("o1", 0.0), thing("o2", 0.55)]))
+    assert figures["all"]["precision"] == figures["all"]["recall"] == 1.0
