@@ -114,7 +114,7 @@ def run_session(
         report, score = ReportSink(outputs.report, title), ScoreSink()
         recorder = stack.enter_context(Recorder(outputs.recording))
         pipeline = Pipeline(DepthFinder(), tracker, memory)
-        sinks = [recorder, report, score, *extra_sinks]
+        sinks: list[Sink] = [recorder, report, score, *extra_sinks]
         guarded = _Guarded(samples)
         with ProgressBar(title, total) as bar:
             outcome = run(guarded, pipeline, sinks, bar.advance)

@@ -1,0 +1,208 @@
+"""What the report remembers of a run: bounded, whatever the length of the run."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+from perception_nodes.scene import Event, Frame, ObjectState, SceneState, Visibility
+
+UNSEEN = (Visibility.OCCLUDED, Visibility.OUT_OF_VIEW)
+SHORTEST_EPISODE = 0.3
+"""Seconds out of sight below which an episode is called flicker and not counted."""
+
+MAX_EVENTS = 2000
+_MAX_PATH = 600
+_MAX_TRACKS = 1000
+_JUMP = 1.0
+
+T = TypeVar("T")
+
+
+class Point(NamedTuple):
+    """A believed position at a time: seconds of the run, meters in the world."""
+
+    t: float
+    x: float
+    y: float
+    visibility: Visibility
+
+
+class View(NamedTuple):
+    """A camera seen from above at a time; `yaw` is None while it looks straight up or down."""
+
+    t: float
+    x: float
+    y: float
+    yaw: float | None
+
+
+class Span(NamedTuple):
+    """A stretch of time during which the visibility of an object did not change."""
+
+    begin: float
+    end: float
+    visibility: Visibility
+
+
+class Episode(NamedTuple):
+    """A stretch of time during which an object was out of sight.
+
+    Attributes:
+        begin, end: Seconds of the run.
+        ending: What it ended with: VISIBLE (found again), LOST, or None if the run ended first.
+    """
+
+    begin: float
+    end: float
+    ending: Visibility | None
+
+
+class Decimated(Generic[T]):
+    """An evenly thinned series that never holds more than `limit` items, plus the newest."""
+
+    def __init__(self, limit: int = _MAX_PATH) -> None:
+        self._limit = limit
+        self._stride = 1
+        self._count = 0
+        self._kept: list[T] = []
+        self._newest: list[T] = []
+
+    def append(self, item: T) -> None:
+        """Take the next item, kept or not."""
+        if self._count % self._stride == 0:
+            self._kept.append(item)
+            self._newest = []
+            if len(self._kept) > self._limit:
+                self._kept = self._kept[::2]
+                self._stride *= 2
+        else:
+            self._newest = [item]
+        self._count += 1
+
+    def __iter__(self) -> Iterator[T]:
+        yield from self._kept
+        yield from self._newest
+
+
+class Track:
+    """One object through the run.
+
+    Attributes:
+        index: Order of appearance, which gives the color.
+        state: The newest belief.
+        path: Where it was believed to be, thinned.
+        spans: How visible it was, gapless while it was known.
+    """
+
+    def __init__(self, index: int, state: ObjectState) -> None:
+        self.index = index
+        self.state = state
+        self.path: Decimated[Point] = Decimated()
+        self.spans: list[Span] = []
+
+    def add(self, t: float, state: ObjectState) -> None:
+        """Take the belief of the next frame."""
+        self.state = state
+        x, y = float(state.position[0]), float(state.position[1])
+        if math.isfinite(x) and math.isfinite(y):
+            self.path.append(Point(t, x, y, state.visibility))
+        if not self.spans:
+            self.spans.append(Span(t, t, state.visibility))
+            return
+        last = self.spans[-1]
+        self.spans[-1] = last._replace(end=t)
+        if last.visibility != state.visibility:
+            self.spans.append(Span(t, t, state.visibility))
+
+    @property
+    def name(self) -> str:
+        """What a person calls it, or else its id."""
+        return self.state.label or self.state.id
+
+    @property
+    def life(self) -> float:
+        """Seconds for which it was known."""
+        return sum(span.end - span.begin for span in self.spans)
+
+    def hidden_for(self) -> float:
+        """Seconds since it was last seen; 0 while it is visible."""
+        begin = None
+        for span in reversed(self.spans):
+            if span.visibility not in UNSEEN:
+                break
+            begin = span.begin
+        return 0.0 if begin is None else self.spans[-1].end - begin
+
+    def episodes(self) -> list[Episode]:
+        """The times out of sight that are longer than flicker, in order."""
+        found: list[Episode] = []
+        begin: float | None = None
+        for span in self.spans:
+            if span.visibility in UNSEEN:
+                begin = span.begin if begin is None else begin
+            elif begin is not None:
+                found.append(Episode(begin, span.begin, span.visibility))
+                begin = None
+        if begin is not None:
+            found.append(Episode(begin, self.spans[-1].end, None))
+        return [e for e in found if e.end - e.begin >= SHORTEST_EPISODE]
+
+
+class RunRecord:
+    """Everything that the page shows except the key frames.
+
+    Attributes:
+        tracks: By object id, in order of appearance.
+        views: By camera name, the way of the camera, thinned.
+        events: (seconds of the run, event), the first 2000.
+        more_events: How many came after those.
+        timings: By part, seconds of every frame.
+        duration: Seconds from the first to the last frame.
+    """
+
+    def __init__(self) -> None:
+        self.tracks: dict[str, Track] = {}
+        self.views: dict[str, Decimated[View]] = {}
+        self.events: list[tuple[float, Event]] = []
+        self.more_events = 0
+        self.timings: dict[str, array[float]] = {}
+        self.duration = 0.0
+        self._zero: int | None = None
+
+    def add(self, frame: Frame, state: SceneState, timings: Mapping[str, float]) -> float:
+        """Take the next frame and return its time in seconds of the run."""
+        t = self._time(state.stamp)
+        for item in state.objects:
+            if item.id not in self.tracks:
+                if len(self.tracks) >= _MAX_TRACKS:
+                    continue
+                self.tracks[item.id] = Track(len(self.tracks), item)
+            self.tracks[item.id].add(t, item)
+        room = MAX_EVENTS - len(self.events)
+        self.events.extend((t, event) for event in state.events[:room])
+        self.more_events += max(0, len(state.events) - room)
+        for part, seconds in timings.items():
+            self.timings.setdefault(part, array("f")).append(seconds)
+        self._add_view(t, frame)
+        return t
+
+    def _time(self, stamp: int) -> float:
+        """Seconds of the run, which go on where the clock of the recording jumps back."""
+        if self._zero is None:
+            self._zero = stamp
+        t = (stamp - self._zero) * 1e-9
+        if t < self.duration - _JUMP:
+            self._zero = stamp - round(self.duration * 1e9)
+        self.duration = max(self.duration, t)
+        return self.duration
+
+    def _add_view(self, t: float, frame: Frame) -> None:
+        if frame.pose is None:
+            return
+        x, y = (float(v) for v in frame.pose.translation[:2])
+        ahead = frame.pose.rotation[:2, 2]
+        yaw = math.atan2(ahead[1], ahead[0]) if math.hypot(*ahead) > 0.1 else None
+        self.views.setdefault(frame.camera_name, Decimated()).append(View(t, x, y, yaw))
