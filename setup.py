@@ -33,7 +33,11 @@ setup(
     packages=[
         *find_packages(".", include=["perception_nodes*", "perception_simulation*"]),
         *find_packages("kernels", include=["perception_kernels*"]),
+        *find_packages("models", include=["perception_models*"]),
     ],
-    package_dir={"perception_kernels": "kernels/perception_kernels"},
+    package_dir={
+        "perception_kernels": "kernels/perception_kernels",
+        "perception_models": "models/perception_models",
+    },
     cmdclass={"build_py": BuildWithResources},
 )

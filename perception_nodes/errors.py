@@ -36,3 +36,7 @@ class ConfigurationError(PermanenceError):
 
 class MemoryStoreError(PermanenceError):
     """The memory file can't be opened, read or written."""
+
+
+class ModelError(PermanenceError):
+    """A network file is missing, or is not what its card says."""

@@ -61,6 +61,10 @@ class ProgressBar:
         self._count += count
         self._progress.update(self._task, completed=self._count, rate=f"{self._rate():.1f}")
 
+    def describe(self, text: str) -> None:
+        """Say beside the bar what is being done now."""
+        self._progress.update(self._task, description=text)
+
     def note(self, text: str) -> None:
         """Print a line above the bar."""
         self._say(text)

@@ -119,7 +119,7 @@ class NodeParameters:
 P = TypeVar("P", bound=NodeParameters)
 
 
-def rules(cls: type[NodeParameters]) -> dict[str, tuple[Any, Rule]]:
+def rules(cls: type[Any]) -> dict[str, tuple[Any, Rule]]:
     """Default and rule of each parameter, by name."""
     return {f.name: (f.default, f.metadata[_METADATA]) for f in dataclasses.fields(cls)}
 

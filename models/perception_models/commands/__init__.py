@@ -1,0 +1,1 @@
+"""Subcommands that training brings; importing them needs no torch."""
