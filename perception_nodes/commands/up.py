@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.metadata
+import sys
 from pathlib import Path
 
-from perception_nodes.errors import ConfigurationError
+from perception_nodes.errors import ConfigurationError, PermanenceError
 
 GROUP = "permanence.nodes"
 DEFAULT = "viewrope,cjepa,memory"
@@ -22,13 +23,25 @@ examples:
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
-    parser = subparsers.add_parser(
-        "up",
-        help="run the ROS 2 nodes in one process",
-        description="Run the ROS 2 nodes in one process. Needs a sourced ROS 2 installation.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = subparsers.add_parser("up", help="run the ROS 2 nodes in one process")
+    _describe(parser)
+
+
+def main() -> None:
+    """The same as a program of its own for launch files, which needs the nodes' libraries only."""
+    parser = argparse.ArgumentParser(prog="up")
+    _describe(parser)
+    try:
+        sys.exit(run(parser.parse_args()))
+    except PermanenceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Run the ROS 2 nodes in one process. Needs a sourced ROS 2 installation."
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "--nodes", default=DEFAULT, help=f"which, separated by commas (default: {DEFAULT})"
     )

@@ -1,0 +1,138 @@
+"""Node `simulator`: a simulated table and camera as a robot would publish them, with the truth.
+
+Publishes, offers: see `perception_nodes.ros.interfaces`. It gives the time (/clock); all other
+nodes need `use_sim_time`. When the scene ends it starts anew and the clock jumps back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+
+from perception_nodes.ros.conversion import object_states_to_msg
+from perception_nodes.ros.geometry_messages import (
+    camera_info_to_msg,
+    header_to_msg,
+    transform_to_msg,
+    transforms_to_msg,
+)
+from perception_nodes.ros.image_messages import color_to_msg, depth_to_msg
+from perception_nodes.ros.interfaces import node
+from perception_nodes.ros.managed import ManagedNode
+from perception_nodes.ros.parameters import PATH, NodeParameters, count, number, switch, text
+from perception_nodes.ros.rclpy_factory import RclpyFactory
+from perception_nodes.ros.run import main as run_node
+from perception_nodes.scene import Sample
+from perception_simulation.generator import generate
+from perception_simulation.scene_file import load_scene
+from perception_simulation.simulator import Simulator
+
+_STOP_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class SimulatorParameters(NodeParameters):
+    """Parameters of the node."""
+
+    scene: str = text("", "scene file (YAML); empty for a generated one", PATH)
+    seed: int = count(1, "of the generated scene", 0, 2**31, read_only=True)
+    speed: float = number(1.0, "simulated seconds a second, if the machine can", 0.01, 100.0)
+    repeat: bool = switch(True, "start the scene anew when it ends", read_only=True)
+
+
+class SimulatorNode(ManagedNode[SimulatorParameters]):
+    """Simulates a table, a camera and a pusher."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(node("simulator"), SimulatorParameters, **options)
+
+    def load(self) -> None:
+        """Read the scene and advertise."""
+        parameters = self.parameters
+        path = Path(parameters.scene).expanduser() if parameters.scene else None
+        self._simulator = Simulator(load_scene(path) if path else generate(parameters.seed))
+        self.facts["scene"] = str(path or f"generated, seed {parameters.seed}")
+        self._factory = RclpyFactory()
+        self._outputs = {
+            topic.name: self.endpoints.advertise(topic)
+            for topic in self.spec.publishes
+            if topic.name != "truth/people"
+        }
+        self._restart, self._ended = threading.Event(), threading.Event()
+        self.endpoints.offer(self.spec.offers("reset"), self._reset)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to simulate, from the start of the scene."""
+        result = super().on_activate(state)
+        self._ended.clear()
+        self._thread = threading.Thread(target=self.guard, args=(self._run, None), daemon=True)
+        self._thread.start()
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop to simulate."""
+        self.unload()
+        return super().on_deactivate(state)
+
+    def unload(self) -> None:
+        """End the thread; the renderer belongs to it and is closed there."""
+        thread = getattr(self, "_thread", None)
+        if thread is not None:
+            self._ended.set()
+            thread.join(_STOP_TIMEOUT_S)
+
+    def _reset(self, _: Any, response: Any) -> Any:
+        """Service `reset`."""
+        self._restart.set()
+        response.success, response.message = True, "the scene starts anew"
+        return response
+
+    def _run(self, _: None) -> None:
+        """In the thread: the scene once, or until the node is deactivated."""
+        while not self._ended.is_set():
+            self._restart.clear()
+            due = time.perf_counter()
+            previous = 0
+            for sample in self._simulator:
+                began = time.perf_counter()
+                due = max(due + (sample.frame.stamp - previous) * 1e-9 / self._speed(), began)
+                previous = sample.frame.stamp
+                if self._ended.wait(due - began) or self._restart.is_set():
+                    break
+                if sample.frame.camera_name == self._simulator.scene.cameras[0].name:
+                    self._publish(sample)
+                    self.finished(sample.frame.stamp, began)
+            if not self.parameters.repeat and not self._restart.is_set():
+                return
+
+    def _speed(self) -> float:
+        return self.parameters.speed
+
+    def _publish(self, sample: Sample) -> None:
+        frame, make = sample.frame, self._factory
+        world_frame = self.parameters.world_frame
+        header = header_to_msg(frame.stamp, frame.frame_id, make)
+        self._send("/clock", make.make("rosgraph_msgs/msg/Clock", clock=header.stamp))
+        if frame.pose is not None:
+            pose = transform_to_msg(frame.pose, frame.stamp, world_frame, frame.frame_id, make)
+            self._send("/tf", transforms_to_msg([pose], make))
+        info = camera_info_to_msg(frame.camera, frame.stamp, frame.frame_id, make)
+        self._send("camera/color/camera_info", info)
+        self._send("camera/color/image_raw", color_to_msg(frame.color, header, make))
+        self._send("camera/depth/image_raw", depth_to_msg(frame.depth, header, make))
+        if sample.truth is not None:
+            truth = object_states_to_msg(sample.truth.objects, frame.stamp, world_frame, make)
+            self._send("truth/objects", truth)
+
+    def _send(self, topic: str, message: Any) -> None:
+        self._outputs[topic].publish(message)
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(SimulatorNode)
