@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from perception_nodes.arrays import Floats
+from perception_nodes.errors import MemoryStoreError
 from perception_nodes.memory.answers import Answer, LoggedEvent, is_known, standing_on, where
 from perception_nodes.memory.rows import Record, clean, to_record
 from perception_nodes.memory.schema import TABLES
-from perception_nodes.memory.store import explained
+from perception_nodes.memory.store import explained, keep_copy
 from perception_nodes.scene import ObjectState
 
 _MOST_EVENTS = 1000
@@ -266,6 +267,17 @@ class MemoryQueries:
             for row in rows:
                 values = (v.hex() if isinstance(v, bytes) else v for v in tuple(row))
                 yield f"{table} {json.dumps(list(values), ensure_ascii=False)}"
+
+    def snapshot(self, path: Path) -> None:
+        """Write a consistent copy of the memory, also while it is being written.
+
+        Raises:
+            MemoryStoreError: There is a file at `path` already, or it can't be written.
+        """
+        if path.exists():
+            raise MemoryStoreError(f"there is a file {path} already", "choose another name")
+        with explained(path):
+            keep_copy(self._db, path)
 
     def status(self) -> MemoryStatus:
         """How much is in the memory."""

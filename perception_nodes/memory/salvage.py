@@ -67,9 +67,12 @@ def is_damaged(path: Path) -> bool:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
             return str(db.execute("PRAGMA quick_check (1)").fetchone()[0]) != "ok"
     except sqlite3.DatabaseError as error:
-        damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in damaged:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return True
+        # An interrupted change of the journal mode is rolled back by whoever opens for writing.
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            return False
         raise
 
 

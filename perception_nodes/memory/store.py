@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from perception_nodes.errors import MemoryStoreError
@@ -124,6 +124,11 @@ class Store:
     def close(self) -> None:
         """Fold the log into the file and let the next writer in."""
         try:
+            # One file without companions is easier to copy and to read from a read-only disk.
+            # While a reader is open that can't be had; the log then stays beside the file.
+            with suppress(sqlite3.OperationalError):
+                self.db.execute("PRAGMA busy_timeout = 0")
+                self.db.execute("PRAGMA journal_mode = DELETE")
             with explained(self.path):
                 self.db.close()
         finally:
@@ -141,7 +146,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         found = version(db)
         if 0 < found < len(MIGRATIONS):
-            _keep_copy(db, path.with_name(f"{path.name}.schema-{found}"))
+            keep_copy(db, path.with_name(f"{path.name}.schema-{found}"))
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         db.execute("PRAGMA foreign_keys = ON")
@@ -163,7 +168,8 @@ def _connect(path: Path, uri: str) -> sqlite3.Connection:
     return db
 
 
-def _keep_copy(db: sqlite3.Connection, path: Path) -> None:
+def keep_copy(db: sqlite3.Connection, path: Path) -> None:
+    """Write a consistent copy of an open memory, while it may be written to."""
     with closing(sqlite3.connect(path)) as copy:
         db.backup(copy)
 

@@ -193,8 +193,7 @@ class Memory(MemoryQueries):
         known = self._label_of(object_id)
         if waiting or (known and (known[0] == label or known[1] > state.label_score)):
             return
+        giver = "a person" if state.label_score >= 1.0 else "a classifier"
         self._wait(
-            Entry.labeled(
-                state.stamp, object_id, label, state.label_score, "a classifier", state.position
-            )
+            Entry.labeled(state.stamp, object_id, label, state.label_score, giver, state.position)
         )

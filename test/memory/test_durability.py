@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,23 @@ def test_facts_are_synced_to_the_disk_and_observations_are_not(tmp_path: Path) -
         memory.label("o2", "mug")
         assert level() == "FULL 1"
         memory._db.set_trace_callback(None)
+
+
+def test_a_change_that_was_interrupted_with_a_rollback_journal_is_undone(tmp_path: Path) -> None:
+    path, crashed = tmp_path / "memory.db", tmp_path / "crashed" / "memory.db"
+    with Memory(path) as memory:
+        memory.write(scene(0, state("o1", 0), events=[event(0, EventKind.APPEARED, "o1")]))
+    crashed.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA cache_size = 2")
+        db.execute("BEGIN")
+        db.execute("UPDATE observation SET x = 7")
+        db.execute("CREATE TABLE large AS SELECT hex (randomblob (100000))")
+        for file in (path, Path(f"{path}-journal")):
+            shutil.copy(file, crashed.parent / file.name)
+    with Memory(crashed) as survivor:
+        assert survivor.status().health == "ok"
+        assert survivor.where_is("o1").states[0].position[0] == 0
 
 
 def test_the_log_refuses_to_change_or_lose_events(tmp_path: Path) -> None:

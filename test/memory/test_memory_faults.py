@@ -82,6 +82,38 @@ def test_readers_see_what_a_writer_writes_meanwhile(tmp_path: Path) -> None:
                 assert reader.where_is("o1").states[0].position[0] == 7
 
 
+def test_a_closed_memory_is_one_file_and_reading_leaves_it_so(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    fill(path, 5)
+    with MemoryReader(path) as reader:
+        assert reader.where_is("o1").known
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_writer_closes_and_another_opens_while_a_reader_stays(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    fill(path, 5)
+    with MemoryReader(path) as reader:
+        assert reader.status().events == 5
+        fill(path, 5)
+        assert reader.status().events == 10
+        fill(path, 5)
+        assert reader.status().events == 15
+
+
+def test_a_snapshot_is_a_whole_memory_and_overwrites_nothing(tmp_path: Path) -> None:
+    path, copy = tmp_path / "memory.db", tmp_path / "copy.db"
+    with Memory(path) as memory:
+        memory.write(scene(0, state("o1", 0)))
+        with MemoryReader(path) as reader:
+            reader.snapshot(copy)
+        memory.write(scene(SECOND, state("o1", SECOND, (3, 0, 0))))
+        with pytest.raises(MemoryStoreError, match="already"):
+            memory.snapshot(copy)
+    with MemoryReader(copy) as reader:
+        assert reader.where_is("o1").states[0].position[0] == 0
+
+
 def test_a_full_disk_stops_the_writing_but_not_the_pipeline_or_the_answers(tmp_path: Path) -> None:
     with Memory(tmp_path / "memory.db") as memory:
         memory.write(scene(0, state("o1", 0), events=[event(0, EventKind.APPEARED, "o1")]))
@@ -159,6 +191,8 @@ def test_a_really_full_disk_loses_nothing_that_was_acknowledged(small_disk: Path
 
 def test_a_memory_on_a_read_only_disk_is_answered_from_and_not_written(small_disk: Path) -> None:
     fill(small_disk / "memory.db", 5)
+    with closing(sqlite3.connect(small_disk / "memory.db")) as db:
+        db.execute("PRAGMA journal_mode = WAL")  # as the file is if it was copied from a robot
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(MemoryStoreError, match=r"can't be written: Read-only file system"):
         Memory(small_disk / "memory.db")
