@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
+PLAIN = {"test_with_ros.py", "test_health.py"}  # these need no rclpy
 MISSING = "rclpy or the interfaces are missing: python scripts/with_ros.py pytest test/ros"
 
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
@@ -33,11 +34,7 @@ class SkippedModule(pytest.Module):
 def pytest_pycollect_makemodule(
     module_path: Path, parent: pytest.Collector
 ) -> pytest.Module | None:
-    if (
-        module_path.is_relative_to(HERE)
-        and module_path.name != "test_with_ros.py"
-        and not has_ros()
-    ):
+    if module_path.is_relative_to(HERE) and module_path.name not in PLAIN and not has_ros():
         return SkippedModule.from_parent(parent, path=module_path)
     return None
 
