@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception_nodes.arrays import Bools, Floats
+from perception_nodes.arrays import Bools, Floats, Ints
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.viewrope.planes import Background
 from perception_nodes.viewrope.surface import Surface
@@ -23,7 +23,7 @@ _FLAT_SIDES = 0.55
 _RESTS = 0.03
 _FIT_POINTS = 300
 _DEPTHS = np.linspace(0.0, 0.5, 6)
-_SEEN_PAST = 0.1
+_SEEN_PAST = 0.06
 _PAST = 0.01
 _MIN_SIZE = 0.005
 
@@ -33,12 +33,14 @@ class View:
     """One object as it is seen.
 
     Attributes:
+        mask: (h, w) its pixels at working resolution.
         points: (N, 3) of its visible surface, optical frame.
         normals: (N, 3), facing the camera.
         hidden: Part of its outline beyond which something nearer begins or the image ends.
         bottom_hidden: Whether its lowest visible points lie above something nearer.
     """
 
+    mask: Bools
     points: Floats
     normals: Floats
     hidden: float
@@ -70,7 +72,9 @@ def fit_box(view: View, surface: Surface, background: Background) -> Box:
     whole, doubt = _complete(local, axes, surface)
     turn = _turn(0.0 if yaw is None else yaw)
     low, high = _range(whole @ turn)
-    low[2] = _bottom(view, points, *_range(local[:, 2]), background)
+    low[2] = _bottom(
+        view, surface, background, axes @ turn @ ((low + high) / 2.0), float(low[2]), float(high[2])
+    )
     size = np.maximum(high - low, _MIN_SIZE)
     rotation = axes @ turn
     center = rotation @ ((low + high) / 2.0)
@@ -138,33 +142,51 @@ def _complete(local: Floats, axes: Floats, surface: Surface) -> tuple[Floats, fl
     last = int(refuted.argmax()) - 1 if refuted.any() else len(added) - 1
     whole = np.concatenate((local, turned[last][~past[last]]))
     free = (len(added) - 1 - last) * (added[1] - added[0])
-    doubt = 0.3 * added[last] + 0.1 * free + 0.03 * size[1]
+    doubt = 0.3 * added[last] + 0.1 * free + 0.05 * size[1]
     return whole, float(doubt)
 
 
 def _sees_past(surface: Surface, points: Floats) -> Bools:
     """Whether the camera sees something clearly behind each of (..., 3) points."""
-    camera = surface.camera
-    pixels, depth = camera.project(points)
-    inside = camera.contains(pixels)
-    u, v = np.rint(np.where(inside[..., None], pixels, 0.0)).astype(np.intp).transpose(2, 0, 1)
+    (v, u), depth = _pixels(surface, points)
     measured = surface.disparity[v, u]
     expected = 1.0 / (depth + _PAST) - 3.0 * surface.noise
-    return np.asarray(inside & (measured > 0) & (measured < expected))
+    return np.asarray((v >= 0) & (measured > 0) & (measured < expected))
 
 
-def _bottom(view: View, points: Floats, low: Floats, high: Floats, background: Background) -> float:
-    """Height of the lowest point, on the plane that the object stands on if there is one."""
-    lowest = points[np.argmin(points @ background.up)]
+def _pixels(surface: Surface, points: Floats) -> tuple[tuple[Ints, Ints], Floats]:
+    """Row and column of (..., 3) points, -1 outside the image, and their depths."""
+    pixels, depth = surface.camera.project(points)
+    inside = surface.camera.contains(pixels)
+    u, v = (np.where(inside, pixels[..., i], -1.0) for i in range(2))
+    return (np.rint(v).astype(np.intp), np.rint(u).astype(np.intp)), depth
+
+
+def _bottom(
+    view: View, surface: Surface, background: Background, center: Floats, low: float, high: float
+) -> float:
+    """Height of the lowest point, on the plane that the object stands on if there is one.
+
+    Args:
+        view, surface, background: As `fit_box`.
+        center: (3,) of the visible part, optical frame.
+        low, high: Heights of the visible part.
+    """
+    up = background.up
+    lowest = center + up * (low - float(center @ up))
     clearance = float(background.clearance(lowest[None])[0])
-    height = float(high - low)
-    stands = clearance < _RESTS or (view.bottom_hidden and clearance < 2.0 * height)
-    return float(lowest @ background.up) - clearance if stands else float(low)
+    if clearance < _RESTS or (view.bottom_hidden and clearance < 2.0 * (high - low)):
+        return low - clearance
+    if clearance < high - low:
+        below = lowest - up * (clearance * np.linspace(0.1, 0.9, 9)[:, None])
+        if view.mask[_pixels(surface, below)[0]].all():
+            return low - clearance
+    return low
 
 
 def _covariance(view: View, axes: Floats, size: Floats, doubt: float, noise: float) -> Floats:
     """Doubt along the view, a little across it, and room for what is hidden."""
-    across = 0.002 + 0.02 * float(size[:2].max()) + noise / 4.0
+    across = 0.002 + 0.04 * float(size[:2].max()) + noise / 4.0
     hidden = 0.5 * view.hidden * float(size.max())
     sigma = np.hypot([doubt + noise, across, across], hidden)
     return np.asarray((axes * np.square(sigma)) @ axes.T)

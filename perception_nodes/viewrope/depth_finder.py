@@ -64,11 +64,12 @@ class DepthFinder:
         lines = outlines(pairs, labels)
         good = np.flatnonzero(plausible(surface, background, labels, lines))
         color = cv2.resize(frame.color, labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        scene = _Scene(surface, background, lines, np.asarray(color))
-        return self._report(frame, labels, scene, good)
+        scene = _Scene(surface, background, labels, lines, np.asarray(color))
+        return self._report(frame, scene, good)
 
-    def _report(self, frame: Frame, labels: Ints, scene: _Scene, good: Ints) -> Slots:
+    def _report(self, frame: Frame, scene: _Scene, good: Ints) -> Slots:
         """The regions of possible objects as slots, best first."""
+        labels = scene.labels
         order = np.argsort(labels.ravel(), kind="stable")
         ends = np.cumsum(np.bincount(labels.ravel()))
         found = []
@@ -100,6 +101,7 @@ class _Scene:
 
     surface: Surface
     background: Background
+    labels: Ints
     lines: Outlines
     color: Bytes
 
@@ -110,7 +112,13 @@ class _Scene:
         known = np.isfinite(normals[:, 2])
         lines = self.lines
         hidden = min(1.0, float(lines.occluded[region] + lines.at_border[region]))
-        view = View(points[known], normals[known], hidden, self._bottom_hidden(region, points))
+        view = View(
+            self.labels == region,
+            points[known],
+            normals[known],
+            hidden,
+            self._bottom_hidden(region, points),
+        )
         box = fit_box(view, self.surface, self.background)
         seen = 1.0 - float(np.exp(-len(pixels) / _SCORE_PIXELS))
         return Slot(

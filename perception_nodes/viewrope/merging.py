@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,8 +19,10 @@ FLAT = float(np.deg2rad(25.0))
 _MIN_CONTACT = 2
 _HOLLOW = -2.0  # 1/m: bends inward with a radius below half a meter
 _ENCLOSED = 0.8
-_BESIDE = 0.15
-_HANGS = 0.02
+_BESIDE = 0.2
+_RIM_SLACK = 0.4
+_RIM_LEVEL = 0.03
+_HANGS = 0.015
 _HANDLE = 0.5
 _SIDE = 0.35
 _MAX_REGIONS = 200
@@ -101,7 +104,7 @@ def merge(
     regions = _tabulate(pairs, _with_holes(surface, labels), bend.ravel(), height)
     regions = regions.joined(_floors(regions, count))
     regions = regions.joined(_continuing(regions))
-    regions = regions.joined(_hollow(surface, regions))
+    regions = regions.joined(_hollow(surface, background, regions, height))
     regions = regions.joined(_enclosed(regions))
     regions = regions.joined(_attached(surface, background, regions, height))
     return regions.labels
@@ -142,7 +145,7 @@ def _tabulate(pairs: Pairs, labels: Ints, bend: Floats, height: Floats) -> _Regi
     sharp = linked * np.maximum(bend[first], bend[second])
     level = linked * (height[first] + height[second]) / 2.0
 
-    def table(weight: Floats, transposed: Floats) -> Floats:
+    def table(weight: Any, transposed: Any) -> Floats:
         total = np.bincount(a * count + b, weight, count * count)
         total += np.bincount(b * count + a, transposed, count * count)
         return total.reshape(count, count)
@@ -161,9 +164,9 @@ def _floors(regions: _Regions, count: int) -> Joins:
     length = regions.length
     joins = []
     for hole in range(count, len(length)):
+        linked = regions.linked[hole, 1:count]
         inside = length[hole, 1:count].sum() >= _ENCLOSED * length[hole].sum()
-        other = 1 + int(regions.linked[hole, 1:count].argmax()) if inside and count > 1 else 0
-        joins.append((hole, other))
+        joins.append((hole, 1 + int(linked.argmax()) if inside and linked.any() else 0))
     return joins
 
 
@@ -175,18 +178,41 @@ def _continuing(regions: _Regions) -> Joins:
     return [(int(i), int(j)) for i, j in np.argwhere(smooth) if j > i]
 
 
-def _hollow(surface: Surface, regions: _Regions) -> Joins:
-    """Regions that bend inward as a whole, each with the one whose rim hides part of it."""
-    curvature = _curvature(surface, regions.labels, len(regions.linked))
+def _hollow(
+    surface: Surface, background: Background, regions: _Regions, height: Floats
+) -> Joins:
+    """Regions that bend inward as a whole, each with the one whose rim hides part of it.
+
+    The rim is about as wide and as high as the inside, which tells it from other things that stand
+    in front.
+    """
+    count = len(regions.linked)
+    pixels = np.flatnonzero(regions.labels)
+    region, points = regions.labels.ravel()[pixels], surface.points.reshape(-1, 3)[pixels]
+    sideways = np.cross(background.up, [0.0, 0.0, 1.0]).astype(np.float32)
+    low, high = _extremes(region, points @ sideways / points[:, 2], count)
+    _, top = _extremes(region, height[pixels], count)
+    curvature = _curvature(surface, regions.labels, count)
     length = regions.length.sum(axis=1)
     joins = []
-    for region in np.flatnonzero(curvature < _HOLLOW):
-        beside = regions.behind[region] + regions.linked[region]
+    for inside in np.flatnonzero(curvature < _HOLLOW):
+        beside = regions.behind[inside] + regions.linked[inside]
         beside[0] = 0.0
-        other = int(beside.argmax())
-        if beside[other] >= _BESIDE * length[region]:
-            joins.append((int(region), other))
+        rim = int(beside.argmax())
+        slack = _RIM_SLACK * (high[inside] - low[inside])
+        wide = low[rim] <= low[inside] + slack and high[rim] >= high[inside] - slack
+        level = abs(top[rim] - top[inside]) < _RIM_LEVEL
+        if wide and level and beside[rim] >= _BESIDE * length[inside]:
+            joins.append((int(inside), rim))
     return joins
+
+
+def _extremes(region: Ints, values: Floats, count: int) -> tuple[Floats, Floats]:
+    """(K,) least and greatest of the values of each region."""
+    low, high = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(low, region, values)
+    np.maximum.at(high, region, values)
+    return low, high
 
 
 def _enclosed(regions: _Regions) -> Joins:
@@ -211,11 +237,9 @@ def _attached(surface: Surface, background: Background, regions: _Regions, heigh
         return []
     region = regions.labels.ravel()[pixels]
     size = np.bincount(region, minlength=count)
-    clearance = np.full(count, np.inf)
-    np.minimum.at(clearance, region, background.clearance(surface.points.reshape(-1, 3)[pixels]))
-    low, high = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(low, region, height[pixels])
-    np.maximum.at(high, region, height[pixels])
+    near = background.clearance(surface.points.reshape(-1, 3)[pixels]) < _HANGS
+    grounded = np.bincount(region[near], minlength=count) > 0.1 * size
+    low, high = _extremes(region, height[pixels], count)
     level = regions.height / np.maximum(regions.linked, 1.0)
     joins = []
     for part in range(1, count):
@@ -224,7 +248,7 @@ def _attached(surface: Surface, background: Background, regions: _Regions, heigh
         if (
             regions.linked[part, whole] >= _MIN_CONTACT
             and on_side
-            and clearance[part] > _HANGS
+            and not grounded[part]
             and size[part] < _HANDLE * size[whole]
         ):
             joins.append((part, whole))

@@ -72,7 +72,6 @@ def prepare(depth: Floats, camera: Camera) -> Surface:
     """
     factor = reduction(camera.width, camera.height)
     raw = _shrink(depth, factor)
-    height, width = raw.shape
     small = camera.scaled(camera.width // factor, camera.height // factor)
     slope = _STEEPEST / small.fx
     raw = _mend(_without_flying(raw, slope))
