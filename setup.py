@@ -13,7 +13,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-RESOURCES = ("msg", "srv", "action", "config", "models/weights")
+RESOURCES = ("msg", "srv", "action", "config", "models/weights", "worlds", "examples/data")
 
 
 class BuildWithResources(build_py):

@@ -52,7 +52,8 @@ def _arrangement(
     bases: list[Object] = []
     for number in range(count):
         shape, rotation = _random_shape(rng, scale), (0.0, 0.0, float(rng.uniform(-3.1, 3.1)))
-        if rng.random() < _LYING and isinstance(shape, spec.Bottle | spec.Cylinder | spec.Capsule):
+        lying = rng.random() < _LYING and isinstance(shape, spec.Bottle | spec.Cylinder)
+        if lying or isinstance(shape, spec.Capsule):
             rotation = (0.0, math.pi / 2.0, rotation[2])
         base = _base(rng, bases, shape)
         if base is not None:
