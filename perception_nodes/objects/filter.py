@@ -35,6 +35,7 @@ class MotionFilter:
         moving: Which of the two modes holds.
         slow_for: How long the speed has been low, s.
         surprise: Normalized innovation squared of the last update, divided by 3.
+        coasting: Whether it moves on unseen, with the velocity it was last seen with.
     """
 
     position: Floats
@@ -43,6 +44,7 @@ class MotionFilter:
     moving: bool = False
     slow_for: float = 0.0
     surprise: float = 0.0
+    coasting: bool = False
 
     @classmethod
     def start(cls, position: Floats, covariance: Floats) -> MotionFilter:
@@ -55,6 +57,10 @@ class MotionFilter:
         self.covariance[:3, :3] += np.eye(3) * drift**2 * dt
         if not self.moving:
             return
+        if hidden and not self.coasting and not self._velocity_is_known():
+            self._rest()
+            return
+        self.coasting = hidden
         decay = float(np.exp(-dt / parameters.friction_time)) if hidden else 1.0
         reach = parameters.friction_time * (1.0 - decay) if hidden else dt
         transition = np.eye(6)
@@ -106,6 +112,11 @@ class MotionFilter:
         self.position = position.copy()
         self.covariance = _covariance(covariance)
         self._rest()
+
+    def _velocity_is_known(self) -> bool:
+        """Whether the velocity is more than noise: 3 standard deviations from zero."""
+        variance = self.covariance[3:, 3:] + np.eye(3) * 1e-9
+        return float(self.velocity @ np.linalg.solve(variance, self.velocity)) > 9.0
 
     def _rest(self) -> None:
         self.moving, self.slow_for = False, 0.0

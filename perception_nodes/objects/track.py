@@ -25,6 +25,9 @@ _MATURE = 5
 _OVERSIZE_PATIENCE = 15
 # An object that comes back farther away than this was carried: it did not drift there.
 _CARRIED = 0.03
+# Where the center lies inside the visible surface is guessed from the shape: an error of this share
+# of the extent, which no number of frames averages out (calibrated in simulation, docs/objects.md).
+_SHAPE_BIAS = 0.06
 _SIZE_GAIN = 0.1
 _MAX_ODDS = 4.6
 _HIT_ODDS = 0.5
@@ -198,7 +201,8 @@ class Track:
     def state(self, stamp: int) -> ObjectState:
         """What is published."""
         covariance = np.zeros((6, 6))
-        covariance[:3, :3] = self.motion.covariance[:3, :3]
+        bias = self.rotation @ np.diag((_SHAPE_BIAS * self.size) ** 2) @ self.rotation.T
+        covariance[:3, :3] = self.motion.covariance[:3, :3] + bias
         covariance[3:, 3:] = np.diag([0.01, 0.01, 0.05])
         twist = np.zeros((6, 6))
         twist[:3, :3] = self.motion.covariance[3:, 3:]
