@@ -167,10 +167,7 @@ def _bottom(
 ) -> float:
     """Height of the lowest point, on the plane that the object stands on if there is one.
 
-    Args:
-        view, surface, background: As `fit_box`.
-        center: (3,) of the visible part, optical frame.
-        low, high: Heights of the visible part.
+    `center` (3,), optical frame, and the heights `low` and `high` are those of the visible part.
     """
     up = background.up
     lowest = center + up * (low - float(center @ up))

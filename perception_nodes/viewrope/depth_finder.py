@@ -151,4 +151,4 @@ def _up(frame: Frame) -> Floats | None:
     """
     if frame.pose is None or frame.pose.rotation[2, 2] > _LOOKS_UP:
         return None
-    return frame.pose.rotation[2]
+    return np.asarray(frame.pose.rotation[2])

@@ -148,7 +148,7 @@ def _tabulate(pairs: Pairs, labels: Ints, bend: Floats, height: Floats) -> _Regi
     def table(weight: Any, transposed: Any) -> Floats:
         total = np.bincount(a * count + b, weight, count * count)
         total += np.bincount(b * count + a, transposed, count * count)
-        return total.reshape(count, count)
+        return np.asarray(total.reshape(count, count), dtype=np.float64)
 
     return _Regions(
         labels,
@@ -178,32 +178,34 @@ def _continuing(regions: _Regions) -> Joins:
     return [(int(i), int(j)) for i, j in np.argwhere(smooth) if j > i]
 
 
-def _hollow(
-    surface: Surface, background: Background, regions: _Regions, height: Floats
-) -> Joins:
+def _hollow(surface: Surface, background: Background, regions: _Regions, height: Floats) -> Joins:
     """Regions that bend inward as a whole, each with the one whose rim hides part of it.
 
     The rim is about as wide and as high as the inside, which tells it from other things that stand
     in front.
     """
-    count = len(regions.linked)
-    pixels = np.flatnonzero(regions.labels)
-    region, points = regions.labels.ravel()[pixels], surface.points.reshape(-1, 3)[pixels]
-    sideways = np.cross(background.up, [0.0, 0.0, 1.0]).astype(np.float32)
-    low, high = _extremes(region, points @ sideways / points[:, 2], count)
-    _, top = _extremes(region, height[pixels], count)
-    curvature = _curvature(surface, regions.labels, count)
+    curvature = _curvature(surface, regions.labels, len(regions.linked))
     length = regions.length.sum(axis=1)
+    sideways = np.cross(background.up, [0.0, 0.0, 1.0]).astype(np.float32)
+
+    def span(region: int) -> tuple[float, float, float]:
+        pixels = np.flatnonzero(regions.labels == region)
+        points = surface.points.reshape(-1, 3)[pixels]
+        bearing = points @ sideways / points[:, 2]
+        return float(bearing.min()), float(bearing.max()), float(height[pixels].max())
+
     joins = []
-    for inside in np.flatnonzero(curvature < _HOLLOW):
+    for inside in np.flatnonzero(curvature < _HOLLOW).tolist():
         beside = regions.behind[inside] + regions.linked[inside]
         beside[0] = 0.0
         rim = int(beside.argmax())
-        slack = _RIM_SLACK * (high[inside] - low[inside])
-        wide = low[rim] <= low[inside] + slack and high[rim] >= high[inside] - slack
-        level = abs(top[rim] - top[inside]) < _RIM_LEVEL
-        if wide and level and beside[rim] >= _BESIDE * length[inside]:
-            joins.append((int(inside), rim))
+        if rim == 0 or beside[rim] < _BESIDE * length[inside]:
+            continue
+        (left, right, top), (rim_left, rim_right, rim_top) = span(inside), span(rim)
+        slack = _RIM_SLACK * (right - left)
+        wide = rim_left <= left + slack and rim_right >= right - slack
+        if wide and abs(rim_top - top) < _RIM_LEVEL:
+            joins.append((inside, rim))
     return joins
 
 

@@ -21,6 +21,7 @@ _BASE_TOLERANCE = 0.005
 _NOISE_TOLERANCE = 2.5
 _BIG_AREA = 0.2
 _BELOW = 0.03
+_NO_WALL = 0.2
 _UPRIGHT_CAMERA = np.array([0.0, -1.0, 0.0])
 
 
@@ -103,8 +104,10 @@ def find_background(
     """
     planes = _detect(_sample(surface), known)
     support = _main_support(planes, up)
-    if up is None:
-        up = support.normal if support is not None else _UPRIGHT_CAMERA
+    if support is not None and (up is None or support.normal @ up < _LEVEL):
+        up = support.normal
+    elif up is None:
+        up = _UPRIGHT_CAMERA
     large = [p for p in planes if p.extent > max_extent or p.area > _BIG_AREA]
     level = [p for p in large if p is not support and p.normal @ up > _LEVEL]
     supports = level if support is None else [support, *level]
@@ -221,9 +224,14 @@ def _extent(samples: _Samples, inliers: Bools) -> float:
 
 
 def _main_support(planes: list[Plane], up: Floats | None) -> Plane | None:
-    """The plane that most of the rest stands on; without gravity, one that looks upwards."""
-    if up is not None:
-        level = [p for p in planes if p.normal @ up > _LEVEL]
-    else:
+    """The plane that most of the rest stands on.
+
+    Without gravity, or where nothing is level by it, one that looks upwards in the image. The
+    latter happens in maps that begin at the first camera instead of on the ground; a plane that is
+    upright by gravity is then still a wall.
+    """
+    level = [] if up is None else [p for p in planes if p.normal @ up > _LEVEL]
+    if not level:
         level = [p for p in planes if -p.normal[1] > 0.2 or -p.normal[2] > 0.9]
+        level = level if up is None else [p for p in level if abs(p.normal @ up) > _NO_WALL]
     return max(level, key=lambda p: p.area * (0.1 + p.above), default=None)

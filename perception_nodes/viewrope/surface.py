@@ -7,6 +7,7 @@ the noise of stereo and structured-light cameras is the same at all distances.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -60,7 +61,7 @@ class Surface:
 
 def reduction(width: int, height: int) -> int:
     """By which factor images are made smaller before anything else."""
-    return max(1, round((width * height / WORK_PIXELS) ** 0.5))
+    return max(1, round(math.sqrt(width * height / WORK_PIXELS)))
 
 
 def prepare(depth: Floats, camera: Camera) -> Surface:
@@ -78,7 +79,7 @@ def prepare(depth: Floats, camera: Camera) -> Surface:
     noise = _noise(raw)
     disparity = raw
     for step in _STEPS:
-        disparity = _smooth(disparity, step, _OUTLIER * noise * 6.0**0.5)
+        disparity = _smooth(disparity, step, _OUTLIER * noise * math.sqrt(6.0))
     with np.errstate(divide="ignore"):
         points = unproject(np.where(disparity > 0, 1.0 / disparity, np.nan), small.rays())
     return Surface(
@@ -158,7 +159,7 @@ def _noise(disparity: Floats) -> float:
     values = np.concatenate(size)
     if len(values) == 0:
         return _MIN_NOISE
-    return max(_MIN_NOISE, 1.4826 * float(np.median(values)) / 6.0**0.5)
+    return max(_MIN_NOISE, 1.4826 * float(np.median(values)) / math.sqrt(6.0))
 
 
 def _smooth(disparity: Floats, step: int, limit: float) -> Floats:
