@@ -2,12 +2,14 @@
 
 Run `python bench/memory.py`. Objects rest, wander, are hidden and reappear; the stream has the
 events that a tracker would give. Measured: memory of the process, size of the file, time of a
-write with facts (synced to disk) and of one with observations only, time of questions.
+write with facts (synced to disk) and of one with observations only, time of questions. Times of
+the processor do not depend on what else the machine does; the others do.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -110,14 +112,15 @@ def timed(question: Callable[[], Any], times: int = 200) -> dict[str, float]:
 def measure_writes(path: Path, minutes: float) -> dict[str, Any]:
     """Write the stream; the figures of the process, the file and each kind of write."""
     frames = int(minutes * 60 * RATE)
-    took, kind = np.ones(frames), np.ones(frames, np.uint8)  # so that measuring takes no memory
+    took, work, kind = np.ones((3, frames))  # filled once, so that measuring takes no memory
     sizes, used = [], []
     with Memory(path) as memory:
         for number, scene in enumerate(stream(minutes)):
             before = memory.next_sequence
-            began = time.perf_counter()
+            began, began_work = time.perf_counter(), time.thread_time()
             memory.write(scene)
             took[number] = time.perf_counter() - began
+            work[number] = time.thread_time() - began_work
             kind[number] = FACT if scene.events else memory.next_sequence > before
             if number % (RATE * 60) == RATE * 30:
                 used.append(round(resident(), 1))
@@ -125,7 +128,9 @@ def measure_writes(path: Path, minutes: float) -> dict[str, Any]:
         status = memory.status()
     return {
         "fact_ms": percentiles(took[kind == FACT]),
+        "fact_processor_ms": percentiles(work[kind == FACT]),
         "observation_ms": percentiles(took[kind == ROWS]),
+        "observation_processor_ms": percentiles(work[kind == ROWS]),
         "frame_without_rows_ms": percentiles(took[kind == NOTHING]),
         "resident_mb_each_minute": used,
         "file_mb_each_minute": sizes,
@@ -134,6 +139,18 @@ def measure_writes(path: Path, minutes: float) -> dict[str, Any]:
         "observations": status.observations,
         "frames": frames,
     }
+
+
+def measure_sync(folder: Path) -> dict[str, float]:
+    """What the disk alone needs to make 4 kB durable: the floor under every fact."""
+    with (folder / "sync").open("wb") as file:
+
+        def sync() -> None:
+            file.write(bytes(4096))
+            file.flush()
+            os.fdatasync(file.fileno())
+
+        return timed(sync)
 
 
 def measure_questions(path: Path) -> dict[str, Any]:
@@ -159,7 +176,9 @@ def main() -> None:
     minutes = parser.parse_args().minutes
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "memory.db"
-        figures: dict[str, Any] = {"writes": measure_writes(path, minutes)}
+        load = os.getloadavg()[0]
+        machine = {"sync_ms": measure_sync(path.parent), "load_average": round(load, 1)}
+        figures: dict[str, Any] = {"machine": machine, "writes": measure_writes(path, minutes)}
         figures["questions"] = measure_questions(path)
     for group, values in figures.items():
         for name, value in values.items():

@@ -23,7 +23,6 @@ ROUNDS = 20
 
 WRITER = """
 import sys
-import pytest
 from beliefs import SECOND, event, scene, state
 from perception_nodes.memory.writer import Memory
 from perception_nodes.scene import EventKind
