@@ -61,7 +61,7 @@ def test_an_input_that_stops_is_a_warning_within_a_second_and_then_stale(
     assert level(health) is Level.OK
     clock.now += 0.1
     assert level(health) is Level.WARN
-    assert "depth silent for 0.5" in health.judge(TIMEOUT, STALE_AFTER)[1]
+    assert "depth silent for" in health.judge(TIMEOUT, STALE_AFTER)[1]
     clock.now += 3.0
     assert level(health) is Level.STALE
     feed(health, clock, 0.2, 30.0)
