@@ -80,11 +80,15 @@ class Score:
         )
         table = similarity(scored, claims)
         pairs = self.everything.add([t.id for t in scored], [s.id for s in claims], table)
-        by_id = {s.id: s for s in claims}
+        by_id = {s.id: s for s in states}
         self._add_visible(scored, claims, table, pairs)
         for true in scored:
-            state = by_id[pairs[true.id]] if true.id in pairs else None
-            self._follow(true, state)
+            # However wrong the place of a hidden object is, its error counts: so it is followed by
+            # the identity that it had when it was last seen.
+            name = pairs.get(true.id, self._identity.get(true.id, ""))
+            if true.visibility is Visibility.VISIBLE:
+                name = pairs.get(true.id, "")
+            self._follow(true, by_id.get(name), matched=true.id in pairs)
 
     def _add_visible(
         self,
@@ -107,8 +111,8 @@ class Score:
             table[np.ix_(rows, columns)],
         )
 
-    def _follow(self, true: ObjectState, state: ObjectState | None) -> None:
-        condition = self._condition(true, state)
+    def _follow(self, true: ObjectState, state: ObjectState | None, *, matched: bool) -> None:
+        condition = self._condition(true, state, matched)
         if state is None:
             return
         offset = state.position - true.position
@@ -120,7 +124,7 @@ class Score:
         self._nees["visible" if condition == "visible" else "hidden"].append(nees)
         self._confusion[true.visibility, state.visibility] += 1
 
-    def _condition(self, true: ObjectState, state: ObjectState | None) -> str:
+    def _condition(self, true: ObjectState, state: ObjectState | None, matched: bool) -> str:
         hiding = self._hiding.get(true.id)
         if true.visibility is Visibility.VISIBLE:
             if hiding is not None and state is not None:
@@ -136,7 +140,7 @@ class Score:
             hiding = _Hiding(place, self._identity.get(true.id))
             self._hiding[true.id] = hiding
         hiding.frames += 1
-        hiding.known += state is not None
+        hiding.known += matched
         hiding.pushed |= bool(np.linalg.norm(true.position - hiding.seen_at) > _PUSHED)
         return "hidden_pushed" if hiding.pushed else "hidden_untouched"
 

@@ -73,6 +73,15 @@ def test_position_errors_are_split_by_what_happened_while_hidden() -> None:
     assert position["hidden_pushed"]["stay_median_m"] == pytest.approx(0.04)
 
 
+def test_the_error_of_a_hidden_object_counts_however_large_it_is() -> None:
+    figures = run(
+        ([thing("a", 0.0)], [thing("o1", 0.0)]),
+        ([thing("a", 0.5, OCCLUDED)], [thing("o1", 0.0, OCCLUDED)]),
+    )
+    assert figures["position"]["hidden_pushed"]["median_m"] == pytest.approx(0.5)
+    assert figures["all"]["recall"] == 0.5
+
+
 def test_a_hidden_stretch_counts_as_kept_only_with_the_same_id() -> None:
     def story(last: str) -> dict:
         return run(
