@@ -11,6 +11,7 @@ class TrackerParameters:
 
     Attributes:
         confirm_hits: Sightings before a new object is believed and published.
+        confirm_cut_hits: Likewise for something never seen whole, often a piece of background.
         hidden_after: Time without a sighting after which an object is reported hidden, s.
         tentative_misses: Misses after which an unconfirmed object is dropped.
         birth_cost: Association cost above which a slot starts a new object instead.
@@ -32,6 +33,7 @@ class TrackerParameters:
     """
 
     confirm_hits: int = 4
+    confirm_cut_hits: int = 15
     hidden_after: float = 0.3
     tentative_misses: int = 3
     birth_cost: float = 9.0

@@ -200,10 +200,11 @@ class ObjectTracker:
             self._tracks.append(track)
 
     def _confirm(self, stamp: int, slots: Slots, story: Story) -> None:
+        whole, cut = self._parameters.confirm_hits, self._parameters.confirm_cut_hits
         ready = [
             t
             for t in self._tracks
-            if not t.confirmed and t.misses == 0 and t.hits >= self._parameters.confirm_hits
+            if not t.confirmed and t.misses == 0 and t.hits >= (whole if t.full_views else cut)
         ]
         for new in ready:
             old = recognize(new, self._tracks, stamp, slots.model_id, self._parameters)

@@ -47,6 +47,14 @@ def test_an_object_is_published_only_after_several_sightings() -> None:
     assert session.kinds() == [EventKind.APPEARED]
 
 
+def test_something_never_seen_whole_must_be_seen_longer() -> None:
+    session = Session()
+    cover = Box((-0.35, 0.12, 0.2), (0.02, 0.24, 0.4), slot=False)
+    wide = Box((0.0, 0.0, 0.05), (0.1, 0.3, 0.1))
+    assert session.show(cover, wide, frames=14) == ()
+    assert len(session.show(cover, wide, frames=1)) == 1
+
+
 def test_a_single_flicker_is_never_published() -> None:
     session = Session()
     session.show(MUG, frames=1)
