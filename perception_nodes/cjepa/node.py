@@ -40,7 +40,7 @@ class CjepaParameters(NodeParameters):
     image_transport: str = text("raw", "how depth images travel", choices=TRANSPORTS)
     map_id: str = text("map", "name of the map in the memory; empty to start without it", NAME)
     memory_patience: float = number(
-        1.0, "how long to wait for the memory before starting without it, s", 0.0, 60.0
+        1.0, "how long to wait for the memory at the start, s", 0.0, 60.0, read_only=True
     )
 
 

@@ -68,9 +68,11 @@ class Rule:
         return ""
 
 
-def number(default: float, description: str, low: float, high: float) -> Any:
-    """A float that can be changed while the node runs; range inclusive."""
-    return _field(float(default), Rule(description, low, high))
+def number(
+    default: float, description: str, low: float, high: float, read_only: bool = False
+) -> Any:
+    """A float; range inclusive. Read-only where a change while the node runs has no effect."""
+    return _field(float(default), Rule(description, low, high, read_only=read_only))
 
 
 def count(default: int, description: str, low: int, high: int, read_only: bool = False) -> Any:

@@ -31,7 +31,7 @@ class ViewropeParameters(NodeParameters):
     camera_name: str = text("camera", "name of the camera in slots and evidence")
     image_transport: str = text("raw", "how images travel", choices=TRANSPORTS)
     transform_patience: float = number(
-        0.2, "how long an image waits for the transform of its stamp, s", 0.0, 5.0
+        0.2, "how long an image waits for the transform of its stamp, s", 0.0, 5.0, read_only=True
     )
 
 

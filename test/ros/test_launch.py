@@ -14,7 +14,7 @@ import pytest
 import rclpy
 import yaml
 
-from perception_nodes.cjepa.node import CjepaParameters
+from perception_nodes.cjepa.node import CjepaNode, CjepaParameters
 from perception_nodes.memory.node import MemoryParameters
 from perception_nodes.ros.interfaces import NODES
 from perception_nodes.ros.parameters import changed
@@ -119,14 +119,18 @@ def test_the_shipped_parameters_are_valid_and_those_of_the_code() -> None:
         assert changed(parameters, content["ros__parameters"]) == parameters
 
 
-def test_a_parameter_file_reaches_a_node_in_any_namespace() -> None:
-    from perception_nodes.cjepa.node import CjepaNode
-
+@pytest.mark.parametrize("namespace", ["", "robot1"])
+def test_a_parameter_file_like_ours_reaches_nodes_in_any_namespace(
+    tmp_path: Path, namespace: str
+) -> None:
+    text = (ROOT / "config" / "permanence.yaml").read_text()
+    file = tmp_path / "my.yaml"
+    file.write_text(text.replace("map_id: map ", "map_id: kitchen "))
     context = rclpy.Context()
-    arguments = ["--ros-args", "--params-file", str(ROOT / "config" / "permanence.yaml")]
-    rclpy.init(context=context, args=[*arguments, "-p", "cjepa:memory_patience:=7.5"])
-    node = CjepaNode(context=context, namespace="robot1")
-    assert node.parameters.memory_patience == 7.5
-    assert node.parameters.map_id == "map"
-    node.destroy_node()
-    context.try_shutdown()
+    rclpy.init(context=context, args=["--ros-args", "--params-file", str(file)])
+    node = CjepaNode(context=context, namespace=namespace)
+    try:
+        assert node.parameters.map_id == "kitchen"
+    finally:
+        node.destroy_node()
+        context.try_shutdown()
