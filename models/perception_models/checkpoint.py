@@ -37,7 +37,7 @@ def save(folder: Path, state: dict[str, Any], name: str = FILE) -> Path:
         aside.unlink(missing_ok=True)
         cause = error if isinstance(error, OSError) else error.__context__
         full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
-        what = "the disk is full" if full else str(error).splitlines()[0]
+        what = "the disk is full" if full else str(error).partition("\n")[0]
         raise TrainingError(
             f"the checkpoint of step {state['step']} was not written: {what}", _remedy(path)
         ) from error
@@ -69,7 +69,7 @@ def load(
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
         raise TrainingError(
-            f"{path} is damaged or no checkpoint: {str(error).splitlines()[0]}",
+            f"{path} is damaged or no checkpoint ({type(error).__name__})",
             "delete it and train again",
         ) from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:

@@ -23,11 +23,14 @@ class TrainingConfiguration:
 
     steps: int = count(800, "updates of the weights", 1, 10_000_000)
     batch: int = count(128, "episodes an update", 1, 65536)
-    optimizer: str = text(DEFAULT_METHOD, "for matrices inside blocks", choices=METHODS)
+    optimizer: str = text(
+        DEFAULT_METHOD, "for matrices inside blocks", pattern=r".*", choices=METHODS
+    )
     rate: float = number(0.0, "learning rate of those matrices; 0: the method's own", 0.0, 10.0)
     rest_rate: float = number(3e-3, "learning rate of AdamW for the rest", 0.0, 10.0)
     weight_decay: float = number(0.01, "decoupled, on matrices inside blocks", 0.0, 1.0)
     warmup: float = number(0.05, "share of the steps in which the rate grows linearly", 0.0, 0.9)
+    decay: bool = switch(True, "let the rate fall to zero along half a cosine")
     clip: float = number(0.0, "largest gradient norm of a cell; 0: any", 0.0, 1e6)
     precision: str = text(
         "auto", "of matrix products; auto: bf16 if built in", choices=("auto", "fp32", "bf16")
@@ -64,7 +67,8 @@ def configured(cls: type[C], file: Path | None = None, settings: Sequence[str] =
         if not equals:
             raise ConfigurationError(f"--set {setting!r} is not of the form key=value")
         values[key.strip()] = yaml.safe_load(value)
-    return cls(**{key: _converted(cls, key, value) for key, value in values.items()})
+    converted: dict[str, Any] = {k: _converted(cls, k, value) for k, value in values.items()}
+    return cls(**converted)
 
 
 def _from_file(file: Path) -> dict[str, Any]:

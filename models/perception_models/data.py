@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -70,4 +71,5 @@ def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
             np.savez(file, allow_pickle=False, **{k: v.numpy() for k, v in tensors.items()})
         aside.replace(path)
     except OSError:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()

@@ -30,10 +30,10 @@ Listener = Callable[[int, int, dict[str, float]], None]
 """Told (updates done, updates planned, figures by name) after each update."""
 
 
-def rate_factor(step: int, steps: int, warmup: float) -> float:
-    """Linear growth, then half a cosine down to zero, as a multiple of the learning rate."""
+def rate_factor(step: int, steps: int, warmup: float, decay: bool) -> float:
+    """Linear growth, and half a cosine down to zero, as a multiple of the learning rate."""
     grown = min((step + 1) / max(warmup * steps, 1.0), 1.0)
-    return grown * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return grown * 0.5 * (1 + math.cos(math.pi * step / steps)) if decay else grown
 
 
 class Trainer:
@@ -148,10 +148,10 @@ class Trainer:
         finite = losses.isfinite()
         if not bool(finite.all()):
             raise self._lost(self.stack.cells[int((~finite).nonzero()[0])], "the loss")
-        losses.sum().backward()
+        torch.autograd.backward(losses.sum())
         self._clip()
         settings = self.task.configuration
-        self.optimizers.step(rate_factor(self.step, self.planned, settings.warmup))
+        self.optimizers.step(rate_factor(self.step, self.planned, settings.warmup, settings.decay))
         self.step += 1
         return losses.detach()
 
@@ -228,7 +228,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C into a question to ask between updates; a second one interrupts."""
     asked = False
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def ask(_number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
             raise KeyboardInterrupt

@@ -31,7 +31,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "models",
         help="list, verify, show and export networks",
-        description="The networks that come with the program or were trained here, and their cards.",
+        description="The networks that come with the program or were trained here; their cards.",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, text, run in (

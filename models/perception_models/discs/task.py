@@ -34,7 +34,7 @@ _SPLITS = {VALIDATION: 1, "test": 2}
 class Configuration(TrainingConfiguration):
     """The discs, and the size of the network."""
 
-    interval: float = number(0.2, "between two states, s", 0.01, 2.0)
+    interval: float = number(0.1, "between two states, s", 0.01, 2.0)
     smallest: float = number(0.1, "radius, box is 2 wide", 0.02, 0.3)
     largest: float = number(0.25, "radius, box is 2 wide", 0.02, 0.3)
     width: int = count(64, "of a token", 8, 1024)

@@ -42,21 +42,22 @@ def draw(population: Population, count: int, generator: torch.Generator) -> Tens
         means the same scenes everywhere.
     """
     n, size = population.discs, (count, population.discs)
-    kind = {"generator": generator, "dtype": torch.float64}
-    radius = torch.rand(size, **kind) * (population.largest - population.smallest)
-    radius = radius + population.smallest
-    velocity = torch.randn((*size, 2), **kind) * population.speed
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, dtype=torch.float64)
+
+    radius = population.smallest + uniform(*size) * (population.largest - population.smallest)
+    velocity = torch.randn((*size, 2), generator=generator, dtype=torch.float64) * population.speed
     # Four places that never collide, for the few scenes where rejection finds no place.
     angle = torch.arange(n, dtype=torch.float64) * (math.pi / 2) + math.pi / 4
     corner = 0.5 * math.sqrt(2.0) * torch.stack((angle.cos(), angle.sin()), dim=-1)
-    safe = (
-        corner + (torch.rand((*size, 2), **kind) * 2 - 1) * (0.49 - radius).clamp(min=0)[..., None]
-    )
+    spare = (0.49 - radius).clamp(min=0)[..., None]
+    safe = corner + (uniform(*size, 2) * 2 - 1) * spare
     position = torch.zeros((*size, 2), dtype=torch.float64)
     placed = torch.ones(count, dtype=torch.bool)
     for i in range(n):
         reach = (1.0 - radius[:, i])[:, None, None]
-        places = (torch.rand((count, _CANDIDATES, 2), **kind) * 2 - 1) * reach
+        places = (uniform(count, _CANDIDATES, 2) * 2 - 1) * reach
         gap = (places[:, :, None] - position[:, None, :i]).norm(dim=-1)
         free = (gap > radius[:, None, :i] + radius[:, i, None, None]).all(dim=-1)
         placed &= free.any(dim=-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from perception_models.optimizers.muon import BatchedMuon
@@ -20,7 +20,8 @@ def split(networks: Iterable[nn.Module]) -> tuple[list[nn.Parameter], list[nn.Pa
     or masking their updates is not what the papers do. A network says which part is hidden by
     holding it in a child named `blocks`.
     """
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for network in networks:
         for name, parameter in network.named_parameters():
             inside = "blocks" in name.split(".") and parameter.ndim == 2
@@ -86,7 +87,7 @@ def _matrix_optimizer(method: str, matrices: list[nn.Parameter], rate: float, de
 
 
 def _base_optimizer(
-    name: str, matrices: list[Tensor] | Any, rate: float, decay: float
+    name: str, matrices: list[nn.Parameter], rate: float, decay: float
 ) -> Optimizer:
     if name == "adamw":
         return AdamW(matrices, lr=rate, weight_decay=decay, foreach=True)

@@ -24,7 +24,8 @@ def newton_schulz(matrices: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
-    return x.mT if tall else x
+    result: Tensor = x.mT if tall else x
+    return result
 
 
 def by_shape(parameters: Iterable[Tensor]) -> list[list[Tensor]]:

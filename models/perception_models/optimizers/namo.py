@@ -21,7 +21,8 @@ from perception_models.optimizers.muon import by_shape, newton_schulz
 def polar(matrices: Tensor) -> Tensor:
     """Exact polar factors of [..., m, n] by singular value decomposition; slow."""
     u, _, vh = torch.linalg.svd(matrices, full_matrices=False)
-    return u @ vh
+    factor: Tensor = u @ vh
+    return factor
 
 
 class Namo(Optimizer):

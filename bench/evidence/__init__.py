@@ -1,0 +1,1 @@
+"""Statistics, tables, plots and pages of evidence, all from the JSON files in bench/results."""
