@@ -130,7 +130,7 @@ def _check_actions(scene: Scene) -> None:
     names = [item.name for item in scene.objects]
     for carry in scene.carries:
         if carry.object not in names:
-            near = difflib.get_close_matches(carry.object, names, n=1)
+            near = difflib.get_close_matches(carry.object, names, n=1, cutoff=0.4)
             raise ConfigurationError(
                 f"{carry.name} carries {carry.object!r}, which is not in the scene",
                 f"did you mean {near[0]!r}?" if near else f"objects: {', '.join(names)}",

@@ -25,10 +25,8 @@ from perception_simulation.specification import Carry, Push, Scene
 from perception_simulation.validation import check, check_overlaps
 
 CONTROL_STEPS = 5
-_NEVER = -1e9
 _LANDING = 0.002
 _ABOVE = 0.1
-_AWAKE = -11  # MuJoCo: awake, and for at least ten more steps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,13 +185,30 @@ class World:
             )
         other = World(scene, copy.copy(self.model))
         other.restore(self.snapshot())
-        other._removed = self._removed | names
-        pushes = [push for push in scene.pushes if push.name not in other._removed]
-        if self._pusher is not None:
-            other._pusher = other._pusher_track(pushes) if pushes else self._pusher.resting()
-        for name in names & self._objects.keys():
-            other._remove(name)
+        other._leave_out(names, self._removed | names)
         return other
+
+    def _leave_out(self, names: set[str], removed: frozenset[str]) -> None:
+        self._removed = removed
+        if removed & self._objects.keys():
+            self._wake_all()
+        for carry in self.scene.carries:
+            if carry.name in names or carry.object in names:
+                self._let_go(carry)
+        if self._pusher is not None and names & {push.name for push in self.scene.pushes}:
+            pushes = [push for push in self.scene.pushes if push.name not in removed]
+            self._pusher = self._pusher_track(pushes) or self._pusher.resting()
+            self._place_pusher()
+        for name in names & self._objects.keys():
+            self._remove(name)
+
+    def _wake_all(self) -> None:
+        """Let physics look at bodies at rest again, since what held them may be gone."""
+        kind = mujoco.mjtState.mjSTATE_INTEGRATION.value
+        state = np.empty(mujoco.mj_stateSize(self.model, kind))
+        mujoco.mj_getState(self.model, self.data, state, kind)
+        self.data = mujoco.MjData(self.model)
+        mujoco.mj_setState(self.model, self.data, state, kind)
 
     def _pusher_track(self, pushes: Sequence[Push]) -> Track | None:
         """The pusher waits above everything that stands at the start."""
@@ -217,18 +232,16 @@ class World:
         self.data.qpos[start + 2] = -10.0
         speed = self.model.jnt_dofadr[joint]
         self.data.qvel[speed : speed + 6] = 0.0
-        for carry in self.scene.carries:
-            if carry.object == name:
-                self._let_go(carry)
         self._touching = frozenset(pair for pair in self._touching if body not in pair)
-        self.data.tree_asleep[:] = _AWAKE
 
     def _place_pusher(self) -> None:
+        """Put the pusher where it should be, at rest."""
         if self._pusher is None:
             return
-        place = self._pusher.at(_NEVER)
-        for axis, value in zip("xyz", place, strict=True):
-            self.data.qpos[self.model.joint(f"{PUSHER} {axis}").qposadr[0]] = value
+        for axis, value in zip("xyz", self._pusher.at(self.time), strict=True):
+            joint = self.model.joint(f"{PUSHER} {axis}")
+            self.data.qpos[joint.qposadr[0]] = value
+            self.data.qvel[joint.dofadr[0]] = 0.0
 
     def _start_moving(self) -> None:
         for item in self.scene.objects:
