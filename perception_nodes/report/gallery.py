@@ -12,12 +12,14 @@ from perception_nodes.scene import Visibility
 
 
 def best(frames: list[KeyFrame]) -> int:
-    """The key frame that tells most: hidden objects drawn where they are believed to be."""
+    """The key frame that tells most: objects in sight beside hidden ones drawn where they are."""
 
     def value(index: int) -> tuple[int, float, int]:
         key = frames[index]
-        hidden = sum(bool(o.id) and o.visibility != Visibility.VISIBLE for o in key.outlines)
-        return hidden, key.weight, -index
+        named = [o for o in key.outlines if o.id]
+        hidden = sum(o.visibility != Visibility.VISIBLE for o in named)
+        # A picture of the thing in front alone says nothing about what is behind it.
+        return hidden + 2 * min(hidden, len(named) - hidden), key.weight, -index
 
     return max(range(len(frames)), key=value)
 
@@ -90,9 +92,9 @@ def _outline(outline: Outline, record: RunRecord) -> str:
         parts.append(f'<path class="mask" d="{outline.mask}"/>')
     if hidden and outline.hull:
         parts.append(f'<path class="ghost" d="{outline.hull}"/>')
-    if hidden:
-        parts.append(f'<path class="under" d="{outline.box}"/>')
     parts.append(f'<path class="box" d="{outline.box}"/>')
+    if hidden and outline.hull:
+        parts.append(f'<path class="rim" d="{outline.hull}"/>')
     kind = "ob hid" if hidden else "ob"
     return (
         f'<g class="{kind}" data-o="{track.index}" style="--c:{color(track.index)}">'

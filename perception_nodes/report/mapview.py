@@ -124,7 +124,9 @@ def _trail(chart: Chart, track: Track) -> str:
             continue
         hidden = point.visibility != Visibility.VISIBLE
         if not runs or runs[-1][0] != hidden:
-            # A run begins where the one before ended, so that the path has no gaps.
+            # What lies between a sight and the next was not seen: it belongs to the hidden run.
+            if runs and not hidden:
+                runs[-1][1].append(point)
             runs.append((hidden, runs[-1][1][-1:] if runs else []))
         runs[-1][1].append(point)
     drawn = "".join(
@@ -175,8 +177,9 @@ def _names(chart: Chart, tracks: list[Track]) -> str:
             continue
         x, y = chart.at(float(track.state.position[0]), float(track.state.position[1]))
         name = track.name if len(track.name) <= 18 else track.name[:17] + "…"
-        wide = 6.6 * len(name)
-        sides = ((9, 4), (-9 - wide, 4), (-wide / 2, -10), (-wide / 2, 18), (9, -10), (9, 18))
+        wide = 6.9 * len(name)
+        off = 5.0 + min(22.0, 0.6 * float(np.max(track.state.size[:2])) * chart.scale)
+        sides = ((off, 4), (-off - wide, 4), (-wide / 2, -off), (-wide / 2, off + 9), (off, -off))
         for dx, dy in sides:
             spot = (x + dx, y + dy - 10, x + dx + wide, y + dy + 3)
             inside = spot[0] > 2 and spot[2] < WIDTH - 2 and spot[1] > 2 and spot[3] < HEIGHT - 2

@@ -17,6 +17,7 @@ MAX_EVENTS = 2000
 _MAX_PATH = 600
 _MAX_TRACKS = 1000
 _JUMP = 1.0
+_GONE = 0.5
 
 T = TypeVar("T")
 
@@ -136,8 +137,12 @@ class Track:
             begin = span.begin
         return 0.0 if begin is None else self.spans[-1].end - begin
 
-    def episodes(self) -> list[Episode]:
-        """The times out of sight that are longer than flicker, in order."""
+    def episodes(self, now: float) -> list[Episode]:
+        """The times out of sight that are longer than flicker, in order.
+
+        Args:
+            now: Seconds of the run; an object not known any more by then was lost.
+        """
         found: list[Episode] = []
         begin: float | None = None
         for span in self.spans:
@@ -147,7 +152,8 @@ class Track:
                 found.append(Episode(begin, span.begin, span.visibility))
                 begin = None
         if begin is not None:
-            found.append(Episode(begin, self.spans[-1].end, None))
+            end = self.spans[-1].end
+            found.append(Episode(begin, end, None if end > now - _GONE else Visibility.LOST))
         return [e for e in found if e.end - e.begin >= SHORTEST_EPISODE]
 
 

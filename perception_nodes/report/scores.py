@@ -57,7 +57,7 @@ def _position(figures: Mapping[str, Any]) -> str:
             _millimeters(part.get("stay_median_m")),
             _count(part.get("count")),
         )
-        for name, part in figures.items()
+        for name, part in _in_order(figures)
         if part.get("count")
     ]
     return table(("While", "median", "p95", "last seen place", "samples"), rows)
@@ -71,7 +71,7 @@ def _calibration(figures: Mapping[str, Any]) -> str:
             _plain(part.get("nees_median")),
             _percent(part.get("inside_95")),
         )
-        for name, part in figures.items()
+        for name, part in _in_order(figures)
         if part.get("count")
     ]
     return table(("While", "NEES mean (3)", "median (2.4)", "inside 95 %"), rows)
@@ -85,6 +85,10 @@ def _confusion(figures: Mapping[str, Any]) -> str:
     ]
     note = f'<p class="none">{_percent(figures.get("accuracy"))} agree; rows are the truth.</p>'
     return table(("", *names), rows) + note
+
+
+def _in_order(figures: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, figures[name]) for name in _NAMES if name in figures]
 
 
 def _percent(value: float | None) -> str:

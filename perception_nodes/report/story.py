@@ -10,15 +10,15 @@ from perception_nodes.report.summary import RunSummary
 from perception_nodes.scene import Visibility
 
 
-def headline(tracks: list[Track], summary: RunSummary) -> str:
+def headline(record: RunRecord, tracks: list[Track], summary: RunSummary) -> str:
     """What happened, in plain words."""
     if summary.frames == 0:
         return "No frame could be processed."
     if not tracks:
         return f"No object was found in {plural(summary.frames, 'frame')}."
-    episodes = [track.episodes() for track in tracks]
+    episodes = [track.episodes(record.duration) for track in tracks]
     hidden = sum(bool(e) for e in episodes)
-    kept = sum(any(e.ending != Visibility.LOST for e in own) for own in episodes)
+    kept = sum(bool(own) and all(e.ending != Visibility.LOST for e in own) for own in episodes)
     count = plural(len(tracks), "object")
     if not hidden:
         story = f"{count}, none of them ever out of sight"
@@ -26,7 +26,8 @@ def headline(tracks: list[Track], summary: RunSummary) -> str:
         story = f"{count}; {hidden} went out of sight and none of them stayed known"
     else:
         longest = max(e.end - e.begin for e in _kept(episodes))
-        whom = "it" if len(tracks) == 1 else f"{kept} of them"
+        some = "all" if kept == len(tracks) else f"{kept}"
+        whom = "it" if len(tracks) == 1 else f"{some} of them"
         story = f"{count}, {whom} stayed known while out of sight — longest {seconds(longest)}"
     switches = _switches(summary)
     return f"{story}{'' if switches is None else '; ' + switches}."
@@ -34,7 +35,7 @@ def headline(tracks: list[Track], summary: RunSummary) -> str:
 
 def tiles(record: RunRecord, tracks: list[Track], summary: RunSummary) -> str:
     """Key figures as markup."""
-    episodes = [episode for track in tracks for episode in track.episodes()]
+    episodes = [episode for track in tracks for episode in track.episodes(record.duration)]
     found = [e for e in episodes if e.ending == Visibility.VISIBLE]
     lost = [e for e in episodes if e.ending == Visibility.LOST]
     still = len(episodes) - len(found) - len(lost)

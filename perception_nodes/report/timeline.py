@@ -6,7 +6,7 @@ import math
 
 from perception_nodes.report.markup import bdi, color, esc, nice_step, num, plural, seconds
 from perception_nodes.report.record import RunRecord, Span, Track
-from perception_nodes.scene import Event, EventKind, Visibility
+from perception_nodes.scene import EventKind, Visibility
 
 _CLASSES = {
     Visibility.VISIBLE: ("v", "visible"),
@@ -15,10 +15,10 @@ _CLASSES = {
     Visibility.LOST: ("l", "lost"),
 }
 _MARKS = {
-    EventKind.REAPPEARED: "found again",
-    EventKind.MOVED_UNSEEN: "moved while out of sight",
+    EventKind.MOVED_UNSEEN: "found again, moved while out of sight",
     EventKind.LOST: "lost",
     EventKind.REMOVED: "removed",
+    EventKind.REAPPEARED: "found again",
 }
 _FINEST = 0.001
 MAX_ROWS = 24
@@ -62,18 +62,15 @@ def _axis(duration: float, key_times: list[float]) -> str:
 
 def _row(record: RunRecord, track: Track) -> str:
     spans = "".join(_span(span, record.duration) for span in _merged(track.spans, record.duration))
-    marks = "".join(
-        _mark(t, event, record.duration)
-        for t, event in record.events
-        if event.kind in _MARKS and event.subjects[:1] == (track.state.id,)
-    )
+    marks = "".join(_mark(t, kind, record.duration) for t, kind in _marked(record, track))
+    note = _note(track, record.duration)
     name = bdi(track.name)
     if track.state.label:
         name += f" <small>{bdi(track.state.id)}</small>"
     return (
         f'<div class="row" data-o="{track.index}" style="--c:{color(track.index)}">'
         f'<div class="who" title="{esc(track.name)} ({esc(track.state.id)})"><s></s>{name}</div>'
-        f'<div class="bar">{spans}{marks}</div><div class="note">{_note(track)}</div></div>'
+        f'<div class="bar">{spans}{marks}</div><div class="note">{note}</div></div>'
     )
 
 
@@ -98,18 +95,25 @@ def _span(span: Span, duration: float) -> str:
     )
 
 
-def _mark(t: float, event: Event, duration: float) -> str:
-    text = f"{_MARKS[event.kind]} at {t:.1f} s"
-    return (
-        f'<b class="{event.kind.value}" style="left:{_share(t, duration)}%" '
-        f'title="{esc(text)}"></b>'
-    )
+def _marked(record: RunRecord, track: Track) -> list[tuple[float, EventKind]]:
+    """What is marked on an object's row; at one time only what says most."""
+    order = list(_MARKS)
+    best: dict[float, EventKind] = {}
+    for t, event in record.events:
+        if event.kind in _MARKS and event.subjects[:1] == (track.state.id,):
+            best[t] = min(best.get(t, event.kind), event.kind, key=order.index)
+    return list(best.items())
 
 
-def _note(track: Track) -> str:
-    episodes = track.episodes()
-    if track.state.visibility == Visibility.LOST:
-        return "lost"
+def _mark(t: float, kind: EventKind, duration: float) -> str:
+    text = f"{_MARKS[kind]} at {t:.1f} s"
+    return f'<b class="{kind.value}" style="left:{_share(t, duration)}%" title="{text}"></b>'
+
+
+def _note(track: Track, now: float) -> str:
+    episodes = track.episodes(now)
+    if episodes and episodes[-1].ending == Visibility.LOST:
+        return f"lost after {seconds(episodes[-1].end - episodes[-1].begin)}"
     if not episodes:
         return ""
     longest = max(e.end - e.begin for e in episodes)
