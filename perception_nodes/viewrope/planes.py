@@ -18,7 +18,7 @@ _MIN_SAMPLES = 30
 _SAME_DIRECTION = 0.9  # cosine of 26 degrees, between a normal and its plane's
 _LEVEL = 0.966  # cosine of 15 degrees
 _BASE_TOLERANCE = 0.005
-_NOISE_TOLERANCE = 2.5
+_NOISE_TOLERANCE = (1.2, 3.0)
 _BIG_AREA = 0.2
 _BELOW = 0.03
 _NO_WALL = 0.2
@@ -84,8 +84,12 @@ class _Samples:
 
 
 def tolerance(surface: Surface, depth: Floats) -> Floats:
-    """How far from a plane a point of it may be measured, meters."""
-    return np.asarray(_BASE_TOLERANCE + _NOISE_TOLERANCE * surface.noise * np.square(depth))
+    """How far from a plane a point of it may be measured, meters.
+
+    Near the camera smoothing removes most noise; far away errors of neighbors go together.
+    """
+    spread = surface.noise * np.square(depth)
+    return np.asarray(_BASE_TOLERANCE + spread * np.clip(0.6 * depth, *_NOISE_TOLERANCE))
 
 
 def find_background(

@@ -38,20 +38,20 @@ class Outlines:
 
 
 def outlines(pairs: Pairs, labels: Ints) -> Outlines:
-    """Look along the outline of each region."""
+    """Look along the outline of each region; specks do not count as something nearer."""
     flat, count = labels.ravel(), int(labels.max()) + 1
+    size = np.bincount(flat, minlength=count)
     a, b = flat[pairs.first], flat[pairs.second]
-    differ = np.flatnonzero(a != b)
-    a, b, farther = a[differ], b[differ], pairs.farther[differ]
-    length = np.bincount(a, minlength=count) + np.bincount(b, minlength=count)
-    pixels = np.concatenate((pairs.first[differ][farther > 0], pairs.second[differ][farther < 0]))
-    regions = np.concatenate((a[farther > 0], b[farther < 0]))
+    differ = a != b
+    length = np.bincount(a[differ], minlength=count) + np.bincount(b[differ], minlength=count)
+    first = differ & (pairs.farther > 0) & (size[b] >= MIN_PIXELS)
+    second = differ & (pairs.farther < 0) & (size[a] >= MIN_PIXELS)
+    pixels = np.concatenate((pairs.first[first], pairs.second[second]))
     edge = np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1]))
     border = np.bincount(edge, minlength=count)
     length = np.maximum(length + border, 1)
-    return Outlines(
-        np.bincount(regions, minlength=count) / length, border / length, pixels, regions
-    )
+    occluded = np.bincount(flat[pixels], minlength=count)
+    return Outlines(occluded / length, border / length, pixels, flat[pixels])
 
 
 def plausible(surface: Surface, background: Background, labels: Ints, lines: Outlines) -> Bools:

@@ -1,0 +1,116 @@
+"""The insides of cups, bowls and boxes, seen over a rim that hides part of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception_nodes.arrays import Bools, Floats, Ints
+from perception_nodes.viewrope.adjacency import Joins, Regions
+from perception_nodes.viewrope.surface import Surface
+
+_CONVEX = 1.0  # 1/m: what bends outward more is a thing of its own
+_BESIDE = 0.2
+_SIDEWAYS_SLACK = 0.25
+_DEPTH_SLACK = 0.5
+_RIM_LEVEL = 0.03
+_LID = 0.12
+_LID_OVER = 0.3
+_LOOKS_UP = 0.85
+_MIN_PIXELS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """Where a region lies as seen by someone upright at the camera.
+
+    Attributes:
+        left, right: Bearings, radians.
+        front, back: Horizontal distances, meters.
+        top: Height, meters.
+        pixels: How many.
+        lid: How many of them look up and lie close to its top.
+    """
+
+    left: float
+    right: float
+    front: float
+    back: float
+    top: float
+    pixels: int
+    lid: int
+
+
+def find_insides(surface: Surface, up: Floats, regions: Regions) -> Joins:
+    """Pair regions that are the inside of a hollow thing with its outside.
+
+    An inside does not bend outward, is hidden in part by the outside or meets it in a crease, and
+    lies in the room behind it: not wider, not higher and no deeper than both are wide. An
+    outside has no lid.
+    """
+    curvature = _curvature(surface, regions.labels, len(regions.linked))
+    size = np.bincount(regions.labels.ravel(), minlength=len(regions.linked))
+    length = regions.length.sum(axis=1)
+    beside = regions.behind + regions.linked
+    beside[:, 0] = 0.0
+    joins = []
+    for inside in range(1, len(size)):
+        outside = int(beside[inside].argmax())
+        if (
+            size[inside] >= _MIN_PIXELS
+            and curvature[inside] < _CONVEX
+            and beside[inside, outside] >= _BESIDE * max(length[inside], 1.0)
+            and _contains(
+                _extent(surface, up, regions.labels == outside),
+                _extent(surface, up, regions.labels == inside),
+            )
+        ):
+            joins.append((inside, outside))
+    return joins
+
+
+def _contains(outside: _Extent, inside: _Extent) -> bool:
+    slack = _SIDEWAYS_SLACK * (inside.right - inside.left)
+    wide = outside.left <= inside.left + slack and outside.right >= inside.right - slack
+    width = max(x.front * (x.right - x.left) for x in (inside, outside))
+    near = inside.back - outside.front <= (1.0 + _DEPTH_SLACK) * width
+    closed = outside.lid > max(_LID * outside.pixels, _LID_OVER * inside.pixels)
+    return wide and near and inside.top < outside.top + _RIM_LEVEL and not closed
+
+
+def _extent(surface: Surface, up: Floats, mask: Bools) -> _Extent:
+    points, normals = surface.points[mask].astype(np.float64), surface.normals[mask]
+    height = points @ up
+    forward = np.array([0.0, 0.0, 1.0]) - up * up[2]
+    sideways = np.cross(up, forward)
+    bearing = np.arctan2(points @ sideways, points @ forward)
+    distance = np.linalg.norm(points - height[:, None] * up, axis=1)
+    top = float(np.sort(height)[int(0.98 * (len(height) - 1))])
+    lid = (normals @ up.astype(np.float32) > _LOOKS_UP) & (height > top - _RIM_LEVEL)
+    nearest = np.sort(distance)
+    return _Extent(
+        float(bearing.min()),
+        float(bearing.max()),
+        float(nearest[int(0.02 * len(nearest))]),
+        float(nearest[int(0.95 * len(nearest))]),
+        top,
+        len(points),
+        int(lid.sum()),
+    )
+
+
+def _curvature(surface: Surface, labels: Ints, count: int) -> Floats:
+    """(K,) how fast normals turn along each region, 1/m: negative where it bends inward."""
+    known: Bools = (labels > 0) & np.isfinite(surface.normals[..., 2])
+    region = labels[known]
+    points, normals = surface.points[known], surface.normals[known]
+    size = np.maximum(np.bincount(region, minlength=count), 1)
+    turn, spread = np.zeros(count), np.zeros(count)
+    for axis in range(3):
+        p, n = points[:, axis].astype(np.float64), normals[:, axis].astype(np.float64)
+        p = p - (np.bincount(region, p, count) / size)[region]
+        n = n - (np.bincount(region, n, count) / size)[region]
+        turn += np.bincount(region, p * n, count)
+        spread += np.bincount(region, p * p, count)
+    return turn / np.maximum(spread, 1e-9)
