@@ -44,7 +44,7 @@ def tiles(record: RunRecord, tracks: list[Track], summary: RunSummary) -> str:
     rate = summary.frames / summary.duration if summary.duration > 0 else 0.0
     cells = [
         ("Objects", str(len(tracks)), plural(len(record.events) + record.more_events, "event")),
-        ("Found again", survived, "after being out of sight" + (f", {still} still" * bool(still))),
+        ("Found again", survived, "times out of sight" + (f", {still} still" * bool(still))),
         ("Longest unseen", _longest(found), "and found again"),
         ("Duration", seconds(summary.duration), plural(summary.frames, "frame")),
         ("Speed", f"{summary.fps:.1f} fps", f"recorded at {rate:.0f} fps" if rate else ""),

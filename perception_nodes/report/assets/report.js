@@ -6,7 +6,7 @@
   const root = document.documentElement;
   const SVG = "http://www.w3.org/2000/svg";
   const lanes = $("tl"), now = $("now"), stage = $("stage"), strip = $("strip");
-  let time = 0, shown = -1;
+  let time = 0, shown = -1, hovered = null, solo = false;
   root.classList.add("scripted");
 
   const make = (name, attributes) => {
@@ -27,7 +27,9 @@
 
   const showFrame = (k) => {
     if (k === shown || !stage) return;
+    dim(false);
     shown = k;
+    dim(solo);
     const [, width, height] = data.keys[k];
     stage.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const uses = stage.querySelectorAll("use");
@@ -62,8 +64,9 @@
     data.paths.forEach((path, index) => {
       const point = at(path, t);
       if (!point || point[3] === 3) return;
-      marks.push(make("circle", { class: point[3] ? "dot hid" : "dot", cx: point[1], cy: point[2],
-        r: 4.5, "data-o": index, style: `--c:${data.colors[index]}` }));
+      const kind = (point[3] ? "dot hid" : "dot") + (hovered === String(index) ? " hot" : "");
+      marks.push(make("circle", { class: kind, cx: point[1], cy: point[2], r: 4.5,
+        "data-o": index, style: `--c:${data.colors[index]}` }));
     });
     now.replaceChildren(...marks);
   };
@@ -78,9 +81,21 @@
     if (data.keys.length) showFrame(nearest(time));
   };
 
-  const hot = (index) => {
+  // Pictures are shown through <use>, where only styles set on the original take effect.
+  const dim = (others) => {
+    document.querySelectorAll(`#k${shown} [data-o], #l${shown} [data-o]`).forEach((node) => {
+      node.style.opacity = others && node.dataset.o !== hovered ? "0.25" : "";
+    });
+  };
+
+  // Marks one object everywhere; with `alone`, all others step back.
+  const hot = (index, alone) => {
+    if (index === hovered && alone === solo) return;
+    hovered = index;
+    solo = alone;
     document.querySelectorAll(".hot").forEach((node) => node.classList.remove("hot"));
-    root.classList.toggle("focus", index !== null);
+    root.classList.toggle("focus", alone);
+    dim(alone);
     if (index === null) return;
     document.querySelectorAll(`[data-o="${index}"]`).forEach((node) => node.classList.add("hot"));
   };
@@ -100,11 +115,12 @@
   });
   const hover = (event) => {
     const node = event.target.closest("[data-o]");
-    hot(node ? node.dataset.o : null);
+    const alone = Boolean(node) && !event.target.closest(".bar");
+    hot(node ? node.dataset.o : null, alone);
   };
   for (const place of [lanes, $("map")]) {
     place.addEventListener("pointerover", hover);
-    place.addEventListener("pointerleave", () => hot(null));
+    place.addEventListener("pointerleave", () => hot(null, false));
   }
   strip.addEventListener("click", (event) => {
     const figure = event.target.closest("figure");
