@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -56,6 +57,8 @@ class Renderer:
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
         self._option = mujoco.MjvOption()
         self._camera = mujoco.MjvCamera()
+        # a generator that draws may be dropped half way: free before EGL itself shuts down
+        atexit.register(self.close)
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
@@ -86,11 +89,13 @@ class Renderer:
 
     def close(self) -> None:
         """Free the OpenGL context; afterwards nothing can be drawn."""
-        if self._context is not None:
-            self._gl.make_current()
-            self._context.free()
-            self._context = None
-            self._gl.free()
+        if self._context is None:
+            return
+        atexit.unregister(self.close)
+        self._gl.make_current()
+        self._context.free()
+        self._context = None
+        self._gl.free()
 
     def __enter__(self) -> Self:
         return self

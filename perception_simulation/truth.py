@@ -53,6 +53,7 @@ class _Thing:
     friction: float
     color: Floats
     body: int
+    radius: float
     first_seen: int = 0
     last_seen: int = 0
 
@@ -94,7 +95,7 @@ class TruthKeeper:
     ) -> ObjectState:
         motion, stamp = self._world.motion(thing.name), self._world.stamp
         visibility = min(
-            _visibility(int(count[thing.body]), silhouette(motion.pose, thing.hull, v))
+            _visibility(int(count[thing.body]), motion.pose, thing, v)
             for v, count in zip(views, counts, strict=True)
         )
         if visibility is Visibility.VISIBLE:
@@ -142,10 +143,33 @@ def silhouette(pose: Pose, hull: Floats, view: CameraView) -> float:
     return float(cv2.intersectConvexConvex(outline, frame)[0])
 
 
-def _visibility(pixels: int, unoccluded: float) -> Visibility:
+def _visibility(pixels: int, pose: Pose, thing: _Thing, view: CameraView) -> Visibility:
+    if pixels >= MINIMUM_PIXELS and pixels >= MINIMUM_SHARE * _most(pose, thing, view):
+        return Visibility.VISIBLE
+    unoccluded = silhouette(pose, thing.hull, view)
     if pixels >= MINIMUM_PIXELS and pixels >= MINIMUM_SHARE * unoccluded:
         return Visibility.VISIBLE
     return Visibility.OCCLUDED if unoccluded >= MINIMUM_PIXELS else Visibility.OUT_OF_VIEW
+
+
+def _most(pose: Pose, thing: _Thing, view: CameraView) -> float:
+    """An area that no silhouette of the thing exceeds, pixels: that of the ball around it.
+
+    It saves the exact outline for everything that is plainly visible.
+    """
+    x, y, z = (float(v) for v in view.pose.rotation.T @ (pose.translation - view.pose.translation))
+    distance = math.sqrt(x * x + y * y + z * z)
+    if z <= thing.radius + NEAR:
+        return math.inf
+    sine = thing.radius / distance
+    # a cone of half angle a about a ray at angle t to the axis cuts the image in an ellipse of at
+    # most pi f^2 tan^2(a) / cos^3(t + a), which grows with t + a
+    angle = math.asin(sine) + math.acos(min(1.0, z / distance))
+    if angle >= 1.5:
+        return math.inf
+    return (
+        math.pi * view.camera.fx * view.camera.fy * sine**2 / (1 - sine**2) / math.cos(angle) ** 3
+    )
 
 
 def _labels(table: Bytes, view: View) -> Bytes:
@@ -184,4 +208,5 @@ def _thing(
     color = np.array(texture.color) * 255.0
     if texture.pattern != "plain":
         color = (color + np.array(texture.second) * 255.0) / 2.0
-    return _Thing(name, label, size, hull, 1.0, 1.0, color, world.model.body(name).id)
+    radius = float(np.linalg.norm(hull, axis=1).max())
+    return _Thing(name, label, size, hull, 1.0, 1.0, color, world.model.body(name).id, radius)

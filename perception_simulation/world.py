@@ -81,6 +81,8 @@ class World:
         self._removed: frozenset[str] = frozenset()
         self._objects = {item.name: self.model.body(item.name).id for item in scene.objects}
         self._names = [self.model.body(i).name for i in range(self.model.nbody)]
+        self._ids = {name: index for index, name in enumerate(self._names)}
+        self._dofs = self.model.body_dofnum.copy()
         self._occluders = [
             (self.model.body(item.name).mocapid[0], occluder_track(item))
             for item in scene.occluders
@@ -123,14 +125,14 @@ class World:
 
     def motion(self, name: str) -> Motion:
         """The true motion of an object, occluder, fixture or the pusher."""
-        body = self.model.body(name).id
+        body = self._ids[name]
         data = self.data
         pose = Pose(data.xmat[body].reshape(3, 3).copy(), data.xpos[body].copy())
         velocity, spin = np.zeros(3), np.zeros(3)
-        if self.model.body_dofnum[body]:
+        if self._dofs[body]:
             start = self.model.body_dofadr[body]
             velocity = data.qvel[start : start + 3].copy()
-            if self.model.body_dofnum[body] == 6:
+            if self._dofs[body] == 6:
                 spin = pose.rotation @ data.qvel[start + 3 : start + 6]
         return Motion(pose, velocity, spin)
 
@@ -153,8 +155,10 @@ class World:
 
     def _pairs(self) -> frozenset[tuple[int, int]]:
         """Movable bodies that touch; a sleeping pair has no contact points but still touches."""
+        if not (self._touching or self.data.ncon):
+            return self._touching
         bodies = np.sort(self.model.geom_bodyid[self.data.contact.geom], axis=1)
-        bodies = bodies[(self.model.body_dofnum[bodies] > 0).all(axis=1)]
+        bodies = bodies[(self._dofs[bodies] > 0).all(axis=1)]
         awake = self.data.body_awake
         asleep = {(a, b) for a, b in self._touching if not (awake[a] or awake[b])}
         return frozenset(asleep | {(int(a), int(b)) for a, b in bodies})
