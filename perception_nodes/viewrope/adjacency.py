@@ -53,12 +53,16 @@ class Regions:
             parent[high] = low
         roots = np.array([root(i) for i in range(len(parent))])
         _, groups = np.unique(roots, return_inverse=True)
-        member = np.eye(int(groups.max()) + 1)[groups]
-        apart = 1.0 - np.eye(member.shape[1])
+        count = int(groups.max()) + 1
+        cells = (groups[:, None] * count + groups[None]).ravel()
+
+        def summed(table: Floats) -> Floats:
+            total = np.bincount(cells, table.ravel(), count * count).reshape(count, count)
+            np.fill_diagonal(total, 0.0)
+            return np.asarray(total)
+
         tables = (self.linked, self.bend, self.height, self.behind)
-        return Regions(
-            groups.astype(np.int32)[self.labels], *(member.T @ t @ member * apart for t in tables)
-        )
+        return Regions(groups.astype(np.int32)[self.labels], *map(summed, tables))
 
 
 def tabulate(pairs: Pairs, labels: Ints, bend: Floats, height: Floats) -> Regions:
