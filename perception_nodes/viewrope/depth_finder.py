@@ -18,6 +18,8 @@ from perception_nodes.viewrope.segmentation import CREASE, concavity, split
 from perception_nodes.viewrope.surface import Surface, prepare
 
 MODEL_ID = "depth-finder-1"
+MAX_EXTENT = 0.6
+"""What is larger than this, meters, is furniture or building."""
 
 _MAX_POINTS = 64
 _MIN_EXTENT = 0.015
@@ -38,7 +40,7 @@ class DepthFinder:
         max_extent: What is larger than this is furniture or building and not reported, meters.
     """
 
-    def __init__(self, max_extent: float = 0.6) -> None:
+    def __init__(self, max_extent: float = MAX_EXTENT) -> None:
         self._max_extent = max_extent
         self._planes: tuple[Plane, ...] = ()
 
