@@ -36,6 +36,7 @@ class IdentityScore:
     _frames: list[tuple[list[int], list[int], Floats]] = field(default_factory=list)
     _numbers: tuple[dict[str, int], dict[str, int]] = field(default_factory=lambda: ({}, {}))
     _partner: dict[str, str] = field(default_factory=dict)
+    _previous: dict[str, str] = field(default_factory=dict)
 
     def add(
         self, truths: Sequence[str], states: Sequence[str], similarity: Floats
@@ -63,7 +64,9 @@ class IdentityScore:
         for truth, state in pairs.items():
             self.switches += int(self._partner.get(truth, state) != state)
             self._partner[truth] = state
-        return pairs
+        if truths and states:
+            self._previous = pairs
+        return dict(pairs)
 
     def _match(
         self, truths: Sequence[str], states: Sequence[str], similarity: Floats
@@ -71,7 +74,7 @@ class IdentityScore:
         gain = np.where(similarity >= THRESHOLD, similarity, 0.0)
         for i, truth in enumerate(truths):
             for j, state in enumerate(states):
-                if self._partner.get(truth) == state and gain[i, j] > 0:
+                if self._previous.get(truth) == state and gain[i, j] > 0:
                     gain[i, j] += len(truths) + 1.0
         rows, columns = linear_sum_assignment(-gain)
         pairs = [(int(i), int(j)) for i, j in zip(rows, columns, strict=True)]

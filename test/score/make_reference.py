@@ -34,6 +34,9 @@ def make_run(seed: int, frames: int = 40, objects: int = 5) -> list[dict]:
         for i, t in enumerate(truths):
             if names[t] in states:
                 table[i, states.index(names[t])] = 0.4 + 0.6 * rng.random()
+        # Some neighbors are close enough to be taken for each other.
+        near = rng.random(table.shape) < 0.25
+        table[near] = rng.random(int(near.sum()))
         run.append({"truths": truths, "states": states, "similarity": table.round(4).tolist()})
     return run
 
