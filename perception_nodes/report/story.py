@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from perception_nodes.report.markup import esc, plural, seconds
 from perception_nodes.report.record import Episode, RunRecord, Track
 from perception_nodes.report.summary import RunSummary
@@ -17,16 +15,16 @@ def headline(record: RunRecord, tracks: list[Track], summary: RunSummary) -> str
     if not tracks:
         return f"No object was found in {plural(summary.frames, 'frame')}."
     episodes = [track.episodes(record.duration) for track in tracks]
-    hidden = sum(bool(e) for e in episodes)
-    kept = sum(bool(own) and all(e.ending != Visibility.LOST for e in own) for own in episodes)
+    hidden = sum(bool(own) for own in episodes)
+    kept = [own for own in episodes if _stayed_known(own)]
     count = plural(len(tracks), "object")
     if not hidden:
         story = f"{count}, none of them ever out of sight"
     elif not kept:
-        story = f"{count}; {hidden} went out of sight and none of them stayed known"
+        story = f"{count}; {hidden} went out of sight and none of them was found again"
     else:
-        longest = max(e.end - e.begin for e in _kept(episodes))
-        some = "all" if kept == len(tracks) else f"{kept}"
+        longest = max(e.end - e.begin for own in kept for e in own if e.ending is not None)
+        some = "all" if len(kept) == len(tracks) else f"{len(kept)}"
         whom = "it" if len(tracks) == 1 else f"{some} of them"
         story = f"{count}, {whom} stayed known while out of sight — longest {seconds(longest)}"
     switches = _switches(summary)
@@ -67,8 +65,10 @@ def _tile(name: str, value: str, note: str) -> str:
     )
 
 
-def _kept(episodes: Iterable[list[Episode]]) -> list[Episode]:
-    return [e for own in episodes for e in own if e.ending != Visibility.LOST]
+def _stayed_known(episodes: list[Episode]) -> bool:
+    """Whether it was found again and never lost; what is unseen at the end proves nothing."""
+    endings = [episode.ending for episode in episodes]
+    return Visibility.VISIBLE in endings and Visibility.LOST not in endings
 
 
 def _longest(episodes: list[Episode]) -> str:
