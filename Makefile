@@ -4,9 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TRAIN := .venv-train
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-core test-ros lint bench clean
+.PHONY: demo test test-core test-ros test-train lint bench evidence clean
 
 demo: $(VENV)/.sim
 	$(BIN)/permanence demo -o out
@@ -17,7 +18,12 @@ test-core: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not ros"
 
 test-ros: $(VENV)/.dev
-	$(BIN)/python scripts/ros_setup.py --test
+	$(BIN)/python scripts/with_ros.py python -m pytest test/ros
+
+# Training in an environment of its own: torch alone is larger than everything else together.
+test-train: $(TRAIN)/.train
+	$(TRAIN)/bin/mypy -p perception_models
+	$(TRAIN)/bin/python -m pytest test/train
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -26,10 +32,15 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	for script in bench/[a-z]*.py; do \
-	  case $$script in bench/common.py) ;; *) $(BIN)/python $$script || exit 1 ;; esac; done
+	  case $$script in bench/common.py|bench/optimizers.py|bench/scenarios.py) ;; *) $(BIN)/python $$script || exit 1 ;; esac; done
+
+# The evidence pages from committed results; RUN=1 measures again first, TIER=full on a GPU.
+evidence: $(if $(RUN),$(TRAIN)/.train,$(VENV)/.dev)
+	cd bench && ../$(if $(RUN),$(TRAIN),$(VENV))/bin/python -m evidence.pages \
+	  $(if $(RUN),--run --tier $(or $(TIER),cpu))
 
 clean:
-	rm -rf $(VENV) .venv-ros build install log out
+	rm -rf $(VENV) $(TRAIN) .venv-ros build install log out
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -44,4 +55,12 @@ $(VENV)/.sim: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: $(VENV)/.sim
 	@$(PIP) -e ".[sim,dev]"
+	@touch $@
+
+$(TRAIN)/.train: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
+	@echo "installing torch into $(TRAIN) ..."
+	@test -x $(TRAIN)/bin/python || $(PYTHON) -m venv $(TRAIN)
+	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  -e ".[sim,train,cpu,dev]"
 	@touch $@

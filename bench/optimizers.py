@@ -1,12 +1,12 @@
 """Which optimizer suits small transformers: five methods on the bouncing discs, and forgetting.
 
 Every method trains the same networks on the same episodes for 800 updates, three seeds as one
-batched model: with a constant learning rate after warm-up, as the papers compare, and for three
-methods with the falling one that `permanence train` uses. Rates are of
-`perception_models.optimizers.names`; `--grid METHOD` tries half and double on another seed. Needs
-the training extra.
+batched model: with the falling learning rate that `permanence train` uses, and for three methods
+with a constant one after warm-up, as the papers compare. Rates are of
+`perception_models.optimizers.names`; `--grid METHOD` tries half and double on another seed. Each
+part is written as soon as it is measured. Needs the training extra.
 
-    python bench/optimizers.py [--grid adamw] [--tier cpu|full]
+    python bench/optimizers.py [--tier cpu|full] [--part falling constant forgetting] [--grid adamw]
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from perception_models.trainer import Trainer
 
 NAME = "optimizers"
 SCHEDULES = {
-    "constant": ("adamw", "muon", "namo", "namo-d", "adamw+magma"),
-    "falling": ("adamw", "muon", "namo"),
+    "falling": ("adamw", "muon", "namo", "namo-d", "adamw+magma"),
+    "constant": ("adamw", "muon", "namo"),
 }
+PARTS = (*SCHEDULES, "forgetting")
 TIERS = {"cpu": (3, 800), "full": (10, 5000)}
 GRID_SEED = 100
 GRID_FACTORS = (0.5, 1.0, 2.0)
@@ -62,24 +63,21 @@ def settings(**values: Any) -> Configuration:
     return configured(Configuration, None, ["evaluate_every=10000000", *words])
 
 
-def compare(schedule: str, seeds: list[int], steps: int, device: torch.device) -> dict[str, Any]:
-    """Errors on test episodes of each method and seed."""
-    rows = {}
-    for method in SCHEDULES[schedule]:
-        decay = schedule == "falling"
-        task = DiscsTask(settings(optimizer=method, steps=steps, decay=decay), device)
-        trainer = trained(task, seeds)
-        found = [cell["error"] for cell in trainer.errors(TEST)]
-        rows[method] = {
-            "rate": DEFAULT_RATES[method],
-            "seeds": [round(float(e.mean()), 4) for e in found],
-            "episodes": [[round(v, 5) for v in e.tolist()] for e in found],
-            "seconds_a_seed": round(trainer.seconds / len(seeds), 1),
-        }
-        print(
-            schedule, method, rows[method]["seeds"], rows[method]["seconds_a_seed"], "s", flush=True
-        )
-    return rows
+def compare(method: str, schedule: str, seeds: list[int], steps: int, device: torch.device) -> Any:
+    """Errors on test episodes of each seed."""
+    decay = schedule == "falling"
+    trainer = trained(
+        DiscsTask(settings(optimizer=method, steps=steps, decay=decay), device), seeds
+    )
+    found = [cell["error"] for cell in trainer.errors(TEST)]
+    row = {
+        "rate": DEFAULT_RATES[method],
+        "seeds": [round(float(e.mean()), 4) for e in found],
+        "episodes": [[float(f"{v:.3g}") for v in e.tolist()] for e in found],
+        "seconds_a_seed": round(trainer.seconds / len(seeds), 1),
+    }
+    print(schedule, method, row["seeds"], row["seconds_a_seed"], "s", flush=True)
+    return row
 
 
 def grid(method: str, steps: int, device: torch.device) -> dict[str, float]:
@@ -153,6 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tier", choices=tuple(TIERS), default="cpu")
     parser.add_argument("--grid", choices=sorted(DEFAULT_RATES), help="method to try rates of")
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -163,14 +162,17 @@ def main() -> None:
     seeds = list(range(count))
     if args.grid:
         figures.setdefault("grid", {})[args.grid] = grid(args.grid, steps, device)
-    figures[args.tier] = {
-        "seeds": seeds,
-        "steps": steps,
-        "batch": settings().batch,
-        "machine": describe(device),
-        "methods": {name: compare(name, seeds, steps, device) for name in SCHEDULES},
-        "forgetting": forgetting(seeds, steps // 2, device),
-    }
+        write_result(NAME, figures)
+    tier = figures.setdefault(args.tier, {})
+    tier.update(seeds=seeds, steps=steps, batch=settings().batch, machine=describe(device))
+    for part in args.part:
+        if part == "forgetting":
+            tier[part] = forgetting(seeds, steps // 2, device)
+            continue
+        for method in SCHEDULES[part]:
+            rows = tier.setdefault("methods", {}).setdefault(part, {})
+            rows[method] = compare(method, part, seeds, steps, device)
+            write_result(NAME, figures)
     write_result(NAME, figures)
 
 

@@ -40,8 +40,9 @@ def paired_ratio(a: Floats, b: Floats, rounds: int = 2000, seed: int = 0) -> Int
     """How large the mean of a is as a multiple of that of b, by a paired bootstrap.
 
     Args:
-        a, b: [seeds, episodes], errors of two methods on the same seeds and episodes. Seeds are
-            drawn with replacement, then episodes, so both kinds of luck are in the interval.
+        a: [seeds, episodes], errors of a method.
+        b: Those of another on the same seeds and episodes. Both are drawn with replacement, so
+            the luck of either is in the interval.
         rounds: Bootstrap samples.
         seed: Of the random numbers.
     """
@@ -76,7 +77,7 @@ def swapped(a: Floats, b: Floats, seed: int = 0) -> tuple[Floats, Floats]:
 
 
 def false_alarms(a: Floats, b: Floats, trials: int = 100, rounds: int = 200) -> Interval:
-    """How often the control shows a difference; about 1 - `LEVEL` where the statistics are sound."""
+    """How often the control shows a difference; near 1 - `LEVEL` if the statistics are sound."""
     hits = 0
     for seed in range(trials):
         x, y = swapped(a, b, seed)

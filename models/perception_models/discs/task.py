@@ -85,7 +85,9 @@ class DiscsTask:
         for ahead in range(1, states.shape[-3]):
             state = call(state, switches["interaction"])
             factor = DISCOUNT ** (ahead - 1)
-            total = total + factor * self._error(state, states[..., ahead, :, :]).mean()
+            total = (
+                total + factor * squared_error(state, states[..., ahead, :, :], self.change).mean()
+            )
             weight += factor
         return total / weight
 
@@ -101,7 +103,10 @@ class DiscsTask:
         for _ in range(_ROLLOUT):
             state = call(state, switches["interaction"])
         apart = (state[..., :2] - states[:, -1, :, :2]).norm(dim=-1).mean(dim=-1)
-        return {"error": self._error(one, states[:, 1]).mean(dim=(-2, -1)), "rollout_error": apart}
+        return {
+            "error": squared_error(one, states[:, 1], self.change).mean(dim=(-2, -1)),
+            "rollout_error": apart,
+        }
 
     def held_out(self, split: str) -> Tensor:
         """Unseen episodes [episodes, 9, 4, 5] of a split, made once and then read from a cache."""
@@ -134,11 +139,6 @@ class DiscsTask:
         scenes = draw(c.population, _CHUNK * c.batch, stream("discs", "training", seed, index))
         return trajectory(scenes, c.interval, horizon)[0].float()
 
-    def _error(self, expected: Tensor, actual: Tensor) -> Tensor:
-        position, velocity = self.change
-        scale = expected.new_tensor([position, position, velocity, velocity])
-        return ((expected - actual)[..., :4] / scale).square()
-
     def _world(self) -> dict[str, Any]:
         c = self.configuration
         return {
@@ -147,6 +147,13 @@ class DiscsTask:
             "radius": [c.smallest, c.largest],
             "speed": c.population.speed,
         }
+
+
+def squared_error(expected: Tensor, actual: Tensor, change: tuple[float, float]) -> Tensor:
+    """Squared error of position and velocity [..., 4] in units of a typical change."""
+    position, velocity = change
+    scale = expected.new_tensor([position, position, velocity, velocity])
+    return ((expected - actual)[..., :4] / scale).square()
 
 
 @lru_cache
