@@ -180,7 +180,7 @@ def main() -> None:
         "steps": steps,
         "machine": describe(device),
         "scenario_sets": sets(steps, pool, size, seeds, device),
-        "curricula": curricula(steps, seeds, device),
+        "curricula": curricula(steps // 2, seeds, device),
     }
     write_result(NAME, figures)
 
