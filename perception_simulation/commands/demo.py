@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     except RenderingError as error:
         print(f"no simulation: {error.message}")
         print(f"  {error.remedy}")
-        return _replay(args.output)
+    return _replay(args.output)
 
 
 def _simulate(args: argparse.Namespace) -> int:
