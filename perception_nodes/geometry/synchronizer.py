@@ -38,6 +38,8 @@ class InputStatistics:
         count: How many messages arrived.
         first, last: The smallest and largest stamp, ns.
         unpaired: How many were dropped without a partner.
+        outside: Of these, how many came in the second before the first or after the last message
+            of the other input: recorders do not start and stop all topics at once.
     """
 
     name: str
@@ -45,6 +47,8 @@ class InputStatistics:
     first: int = 0
     last: int = 0
     unpaired: int = 0
+    outside: int = 0
+    trailing: int = 0
     periods: deque[int] = field(default_factory=lambda: deque(maxlen=RATE_SAMPLES))
 
     @property
@@ -154,6 +158,8 @@ class Synchronizer(Generic[A, B]):
             for stamp in list(waiting.stamps):
                 self._drop(waiting, stamp)
             waiting.newest = None
+            waiting.statistics.outside += waiting.statistics.trailing
+            waiting.statistics.trailing = 0
         self._emitted = None
         return pairs
 
@@ -183,6 +189,7 @@ class Synchronizer(Generic[A, B]):
         if waiting.newest is not None and stamp < waiting.newest - BACKWARD_JUMP_NS:
             self.jumps += 1
             pairs = self.flush()
+        self._inputs[1 - index].statistics.trailing = 0  # what trailed lies between messages
         if waiting.add(stamp, item):
             pairs += self._match(final=False)
         self._expire()
@@ -234,4 +241,8 @@ class Synchronizer(Generic[A, B]):
         other = self._inputs[1] if waiting is self._inputs[0] else self._inputs[0]
         if other.recent:
             self._offsets.append(min(abs(recent - stamp) for recent in other.recent))
+        seen, partner = waiting.statistics, other.statistics
+        if partner.count:
+            seen.outside += 0 < partner.first - stamp <= BACKWARD_JUMP_NS
+            seen.trailing += 0 < stamp - partner.last <= BACKWARD_JUMP_NS
         waiting.drop(stamp)

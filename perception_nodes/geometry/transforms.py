@@ -183,7 +183,7 @@ class TransformBuffer:
             TransformError: A frame is unknown, they are not connected, or a transform between
                 them is not known at this time.
         """
-        target, source = _name(target), _name(source)
+        target, source = target.lstrip("/"), source.lstrip("/")
         up, down = self.ancestors(source), self.ancestors(target)
         common = next((frame for frame in up if frame in down), None)
         if common is None:
@@ -202,7 +202,7 @@ class TransformBuffer:
         Raises:
             TransformError: No transform names this frame.
         """
-        frame = _name(frame)
+        frame = frame.lstrip("/")
         if frame not in self._parents and frame not in self._parents.values():
             known = ", ".join(sorted(self.frames())) or "none"
             raise TransformError(

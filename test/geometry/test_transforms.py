@@ -96,6 +96,12 @@ def test_an_unknown_frame_is_named_with_those_that_are_known() -> None:
     assert error.value.reason is TransformFailure.UNKNOWN_FRAME
 
 
+def test_an_image_without_a_frame_name_is_an_unknown_frame() -> None:
+    with pytest.raises(TransformError) as error:
+        robot().lookup("odom", "", S)
+    assert error.value.reason is TransformFailure.UNKNOWN_FRAME
+
+
 def test_frames_of_two_trees_are_not_connected_and_the_roots_are_named() -> None:
     buffer = robot()
     buffer.insert("map", "door", 0, pose(), static=True)
