@@ -47,7 +47,12 @@ def follow(world: World, until: float, rate: float) -> Trajectory:
 
 
 def resimulate(
-    scene: Scene, start: float, without: Collection[str] = (), rate: float | None = None
+    scene: Scene,
+    start: float,
+    without: Collection[str] = (),
+    *,
+    until: float | None = None,
+    rate: float | None = None,
 ) -> Trajectory:
     """Run a scene to `start`, leave something out, and follow what happens then.
 
@@ -56,6 +61,7 @@ def resimulate(
         start: Seconds; everything before happens as it did.
         without: Names of objects, pushes and carries that are not there from then on; nothing
             gives exactly what happened.
+        until: Seconds; the end of the scene where it is not given.
         rate: Samples a second; that of the scene where it is not given.
 
     Raises:
@@ -63,4 +69,4 @@ def resimulate(
     """
     world = World(scene)
     world.advance(start)
-    return follow(world.branch(without), scene.duration, rate or scene.rate)
+    return follow(world.branch(without), until or scene.duration, rate or scene.rate)

@@ -38,5 +38,5 @@ def test_the_program_of_the_page_runs_and_shows_what_the_push_caused(
 ) -> None:
     names: dict[str, object] = {}
     exec(compile(block("python"), "docs/simulation.md", "exec"), names)
-    assert "array" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("was moved by the push") == 6
     assert names["frame"].stamp > 0  # type: ignore[attr-defined]
