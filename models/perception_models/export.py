@@ -45,7 +45,8 @@ def export(network: nn.Module, signature: Signature, path: Path) -> Exported:
         path: Of the file; replaced only once the check has passed.
 
     Raises:
-        TrainingError: The file can't be written or its outputs differ.
+        TrainingError: Its outputs differ.
+        OSError: The file can't be written.
     """
     network = network.to("cpu", torch.float32).eval()
     aside = path.with_suffix(".partial.onnx")
@@ -65,8 +66,6 @@ def export(network: nn.Module, signature: Signature, path: Path) -> Exported:
             )
         inputs, outputs = session_signature(session)
         aside.replace(path)
-    except OSError as error:
-        raise TrainingError(f"{path} can't be written: {error.strerror}") from error
     finally:
         aside.unlink(missing_ok=True)
     return Exported(path, inputs, outputs, difference)

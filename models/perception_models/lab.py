@@ -64,9 +64,15 @@ def train(order: Order) -> Card:
     names = dict.fromkeys((FULL, *order.ablations))
     cells = [Cell(seed, name) for seed in order.seeds for name in names]
     trainer = Trainer(task, cells, order.folder, order.device, order.resume)
-    with TrainingProgress(task.name, order.folder, trainer.step, trainer.planned) as progress:
-        trainer.fit(progress, order.minutes)
-    return document(order, trainer)
+    try:
+        with TrainingProgress(task.name, order.folder, trainer.step, trainer.planned) as progress:
+            trainer.fit(progress, order.minutes)
+        return document(order, trainer)
+    except OSError as error:
+        raise TrainingError(
+            f"the run folder {order.folder} can't be written: {error.strerror or error}",
+            "make room or choose another with -o; --resume goes on from its last checkpoint",
+        ) from error
 
 
 def document(order: Order, trainer: Trainer) -> Card:
@@ -173,7 +179,4 @@ def _write_episodes(cells: Sequence[Cell], errors: Sequence[dict[str, Tensor]], 
         }
         for cell, found in zip(cells, errors, strict=True)
     ]
-    try:
-        path.write_text(json.dumps(rows) + "\n")
-    except OSError as error:
-        raise TrainingError(f"{path} can't be written: {error.strerror}") from error
+    path.write_text(json.dumps(rows) + "\n")

@@ -128,6 +128,7 @@ class Trainer:
             "optimizers": self.optimizers.state_dict(),
             "curriculum": self.curriculum.state(),
             "generator": torch.get_rng_state(),
+            "device_generators": list(torch.cuda.get_rng_state_all()),
         }
         return checkpoint.save(self.folder, state)
 
@@ -139,6 +140,8 @@ class Trainer:
         self.optimizers.load_state_dict(state["optimizers"])
         self.curriculum = HorizonCurriculum(**state["curriculum"])
         torch.set_rng_state(state["generator"].cpu())
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state_all([item.cpu() for item in state["device_generators"]])
 
     def _update(self) -> Tensor:
         horizon = self.curriculum.horizon

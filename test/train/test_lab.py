@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -86,6 +87,15 @@ def test_exporting_again_gives_the_same_network(finished: Path, tmp_path: Path) 
     assert again == read_card(finished / "discs.yaml")
 
 
+def test_exporting_to_where_nothing_can_be_written_is_refused(
+    finished: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    args = argparse.Namespace(run_folder=finished, output=tmp_path / "file")
+    with pytest.raises(TrainingError, match="can't be written"):
+        export_command.run(args)
+
+
 def test_exporting_what_is_not_finished_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"no trained\.pt"):
         lab.export_again(tmp_path, tmp_path)
@@ -132,6 +142,28 @@ def test_wrong_usage_is_an_error_with_a_reason(
 ) -> None:
     with pytest.raises(PermanenceError, match=message):
         command("-o", tmp_path, *words)
+
+
+def test_a_folder_that_can_not_be_written_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="can't be written|was not written") as caught:
+        command("-o", tmp_path / "file" / "run")
+    assert "-o" in caught.value.remedy
+
+
+def test_a_disk_that_fills_while_the_card_is_written_leaves_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(lab, "write_card", full)
+    with pytest.raises(TrainingError, match="No space left"):
+        command("-o", tmp_path / "run")
+    monkeypatch.undo()
+    assert (tmp_path / "run" / checkpoint.FILE).exists()
+    assert command("-o", tmp_path / "run", "--resume") == 0
+    assert (tmp_path / "run" / "discs.yaml").exists()
 
 
 def test_an_unknown_key_names_the_nearest_known_one() -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from perception_models import registry
+from perception_models.errors import TrainingError
 from perception_nodes.model_cards import weights_folder
 
 
@@ -24,6 +25,9 @@ def run(args: argparse.Namespace) -> int:
     from perception_models import lab
 
     target = args.output or weights_folder()
-    card = lab.export_again(args.run_folder, target)
+    try:
+        card = lab.export_again(args.run_folder, target)
+    except OSError as error:
+        raise TrainingError(f"{target} can't be written: {error.strerror or error}") from error
     print(f"wrote {target / card.file} and its card")
     return 0
