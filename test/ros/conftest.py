@@ -78,7 +78,7 @@ class Graph:
         node.create_subscription(kind, topic, received.append, qos)
         return received
 
-    def call(self, client: Any, request: Any, timeout: float = 10.0) -> Any:
+    def call(self, client: Any, request: Any, timeout: float = 30.0) -> Any:
         """Call a service and wait for its answer."""
         assert client.wait_for_service(timeout)
         future = client.call_async(request)
@@ -94,7 +94,7 @@ class Graph:
         self.context.try_shutdown()
 
 
-def wait_until(condition: Callable[[], Any], timeout: float = 10.0) -> bool:
+def wait_until(condition: Callable[[], Any], timeout: float = 30.0) -> bool:
     """Wait for something that happens in another thread or process."""
     end = time.monotonic() + timeout
     while not condition():

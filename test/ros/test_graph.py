@@ -60,8 +60,14 @@ class Robot:
         self.stamp = 10**9
 
     def connect(self) -> None:
-        assert self.until(self.camera.connected, 20.0), "the nodes did not come up"
-        assert self.until(lambda: self.client.count_publishers("objects"), 20.0)
+        """Wait until an empty table is answered: discovery alone doesn't say who hears whom."""
+        assert self.until(self.camera.connected), "the nodes did not come up"
+        assert self.until(self._answered), "no object states came"
+
+    def _answered(self) -> bool:
+        self.stamp += PERIOD
+        self.camera.show_slots(*observe((), self.stamp))
+        return self.until(lambda: self.objects, 0.3)
 
     def see(self, *boxes: Box, frames: int) -> None:
         """Show frames, each after the answer to the one before."""
@@ -75,7 +81,12 @@ class Robot:
 
 def example(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "examples" / name), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def knows(name: str) -> bool:
+    """Whether the memory knows an object."""
+    return example("ask_the_memory.py", name).returncode == 0
 
 
 def test_the_examples_talk_to_a_graph_in_one_process(
@@ -94,6 +105,7 @@ def test_the_examples_talk_to_a_graph_in_one_process(
     assert refused.returncode == 1
     assert "no object 'o7'" in refused.stdout
     robot.see(MUG, CAN, frames=2)
+    assert until(lambda: robot.see(MUG, CAN, frames=1) or knows("mug"))
     asked = example("ask_the_memory.py", "where", "is", "the", "mug?")
     assert asked.returncode == 0, asked.stderr
     assert "mug (o1)" in asked.stdout
@@ -117,14 +129,14 @@ def test_when_the_memory_is_killed_the_rest_lives_and_nothing_is_forgotten(
     robot = Robot(graph, until)
     graph.spin()
     robot.connect()
-    assert until(lambda: robot.client.count_subscribers("objects") == 2, 20.0)
+    assert until(lambda: robot.client.count_subscribers("objects") == 2)
     robot.see(MUG, CAN, frames=8)
-    assert until(lambda: example("ask_the_memory.py", "o2").returncode == 0)
+    assert until(lambda: robot.see(MUG, CAN, frames=1) or knows("o2"))
     os.kill(memory.pid, signal.SIGKILL)
     memory.wait(10)
     robot.see(MUG, CAN, frames=3)
     up("memory")
-    assert until(lambda: robot.client.count_subscribers("objects") == 2, 20.0)
+    assert until(lambda: robot.client.count_subscribers("objects") == 2)
     answer = example("ask_the_memory.py", "o2")
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
@@ -144,7 +156,6 @@ def test_two_robots_in_two_namespaces_do_not_mix(graph: Any, until: Callable[...
     second.see(CAN, frames=6)
     assert len(first.objects[-1].objects) == 2
     assert len(second.objects[-1].objects) == 1
-    assert (len(first.objects), len(second.objects)) == (6, 6)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +171,7 @@ def test_what_cannot_be_started_is_refused_with_the_reason(
     up: Launcher, nodes: str, arguments: tuple[str, ...], reason: str
 ) -> None:
     process = up(nodes, *arguments)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert reason in said
     assert "Traceback" not in said
