@@ -23,6 +23,7 @@ MAX_EXTENT = 0.6
 
 _MAX_POINTS = 64
 _MIN_EXTENT = 0.015
+_SHEET = 0.008
 _CUT = 0.06
 _SCORE_PIXELS = 150.0
 _LOOKS_UP = 0.7
@@ -79,7 +80,9 @@ class DepthFinder:
             pixels = order[ends[region - 1] : ends[region]]
             slot = scene.slot(int(region), pixels)
             extents = np.sort(slot.size)
-            if extents[1] >= _MIN_EXTENT and extents[2] <= self._max_extent:
+            # A sheet whose end is not seen is a piece of a table or wall, not a thing on it.
+            sheet = extents[0] < _SHEET and slot.cut
+            if extents[1] >= _MIN_EXTENT and extents[2] <= self._max_extent and not sheet:
                 found.append((slot, pixels))
         found.sort(key=lambda item: -item[0].score)
         picture = np.zeros(labels.size, dtype=np.uint8)
