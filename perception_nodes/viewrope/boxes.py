@@ -25,6 +25,12 @@ _FIT_POINTS = 300
 _DEPTHS = np.linspace(0.0, 0.5, 6)
 _SEEN_PAST = 0.06
 _PAST = 0.01
+_TOP = 0.15
+_AS_WIDE = 0.85
+_AS_DEEP = 0.8
+_NOT_A_FACE = 0.15
+_MIN_SLANT = 0.2
+_LOST = 0.8
 _MIN_SIZE = 0.005
 
 
@@ -132,6 +138,11 @@ def _complete(local: Floats, axes: Floats, surface: Surface) -> tuple[Floats, fl
     """
     low, high = _range(local)
     size = high - low
+    top = local[local[:, 2] > high[2] - _TOP * min(size[1], size[2])]
+    if _as_large(top, size):
+        return np.concatenate((local, _to_far_edge(top, axes, surface))), 0.05 * float(
+            size[:2].max()
+        )
     added = _DEPTHS * max(0.0, size[1] - size[0])
     center = (low + high) / 2.0 + added[:, None] * np.array([1.0, 0.0, 0.0])
     turned = 2.0 * center[:, None] - local
@@ -144,6 +155,24 @@ def _complete(local: Floats, axes: Floats, surface: Surface) -> tuple[Floats, fl
     free = (len(added) - 1 - last) * (added[1] - added[0])
     doubt = 0.3 * added[last] + 0.1 * free + 0.05 * size[1]
     return whole, float(doubt)
+
+
+def _as_large(top: Floats, size: Floats) -> bool:
+    """Whether the points of a lid or rim reach as wide and deep as all that is seen."""
+    low, high = _range(top)
+    deep = high[0] - low[0] >= _AS_DEEP * size[0] and size[0] >= _NOT_A_FACE * size[1]
+    return bool(deep and high[1] - low[1] >= _AS_WIDE * size[1])
+
+
+def _to_far_edge(top: Floats, axes: Floats, surface: Surface) -> Floats:
+    """Move points of a level surface away by what about one pixel covers there.
+
+    The far edge of a surface lies behind its last pixel, and sensors lose the pixels at edges.
+    """
+    points = top @ axes.T
+    slant = np.maximum(np.abs(top[:, 2]) / np.linalg.norm(points, axis=1), _MIN_SLANT)
+    pitch = _LOST * points[:, 2] / surface.camera.fx / slant
+    return np.asarray(top + pitch[:, None] * np.array([1.0, 0.0, 0.0]))
 
 
 def _sees_past(surface: Surface, points: Floats) -> Bools:

@@ -19,6 +19,9 @@ _LID = 0.12
 _LID_OVER = 0.3
 _LOOKS_UP = 0.85
 _MIN_PIXELS = 20
+_CONCAVE = -2.0
+_PIECE = 0.5
+_MIN_PIECE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +49,34 @@ def find_insides(surface: Surface, up: Floats, regions: Regions) -> Joins:
     """Pair regions that are the inside of a hollow thing with its outside.
 
     An inside does not bend outward, is hidden in part by the outside or meets it in a crease, and
-    lies in the room behind it: not wider, not higher and no deeper than both are wide. An
-    outside has no lid.
+    lies in the room behind it: not wider, not higher and no deeper than both are wide. An outside
+    has no lid. Where sensors lose the rim, the outside is what remains of it: pieces that the
+    inside is as wide and high as.
     """
     curvature = _curvature(surface, regions.labels, len(regions.linked))
     size = np.bincount(regions.labels.ravel(), minlength=len(regions.linked))
-    length = regions.length.sum(axis=1)
+    size[0] = 0
+    length = np.maximum(regions.length.sum(axis=1), 1.0)
     beside = regions.behind + regions.linked
     beside[:, 0] = 0.0
+    extents: dict[int, _Extent] = {}
+
+    def extent(region: int) -> _Extent:
+        if region not in extents:
+            extents[region] = _extent(surface, up, regions.labels == region)
+        return extents[region]
+
     joins = []
-    for inside in range(1, len(size)):
+    for inside in np.flatnonzero((size >= _MIN_PIXELS) & (curvature < _CONVEX)).tolist():
         outside = int(beside[inside].argmax())
-        if (
-            size[inside] >= _MIN_PIXELS
-            and curvature[inside] < _CONVEX
-            and beside[inside, outside] >= _BESIDE * max(length[inside], 1.0)
-            and _contains(
-                _extent(surface, up, regions.labels == outside),
-                _extent(surface, up, regions.labels == inside),
-            )
-        ):
+        hidden = beside[inside, outside] >= _BESIDE * length[inside]
+        if hidden and _contains(extent(outside), extent(inside)):
             joins.append((inside, outside))
+        if curvature[inside] < _CONCAVE:
+            pieces = (size >= _MIN_PIECE) & (size < _PIECE * size[inside])
+            for piece in np.flatnonzero(pieces & (beside[inside] >= _BESIDE * length)).tolist():
+                if _completes(extent(piece), extent(inside)):
+                    joins.append((inside, piece))
     return joins
 
 
@@ -77,6 +87,13 @@ def _contains(outside: _Extent, inside: _Extent) -> bool:
     near = inside.back - outside.front <= (1.0 + _DEPTH_SLACK) * width
     closed = outside.lid > max(_LID * outside.pixels, _LID_OVER * inside.pixels)
     return wide and near and inside.top < outside.top + _RIM_LEVEL and not closed
+
+
+def _completes(piece: _Extent, inside: _Extent) -> bool:
+    width = inside.right - inside.left
+    within = piece.left > inside.left - 0.1 * width and piece.right < inside.right + 0.1 * width
+    near = inside.back - piece.front <= (1.0 + _SIDEWAYS_SLACK) * width * inside.front
+    return within and near and piece.top < inside.top + _RIM_LEVEL
 
 
 def _extent(surface: Surface, up: Floats, mask: Bools) -> _Extent:
