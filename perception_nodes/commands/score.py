@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +40,16 @@ def run(args: argparse.Namespace) -> int:
     """Print the figures."""
     from perception_nodes.score.table import lines
 
-    figures = _read(args.bag).figures()
+    score, unpaired = _read(args.bag)
+    figures = score.figures()
+    if unpaired:
+        print(f"{unpaired} frames with truth have no object states", file=sys.stderr)
     print(json.dumps(figures, indent=2) if args.json else "\n".join(lines(figures)))
     return 0
 
 
-def _read(path: Path) -> Score:
+def _read(path: Path) -> tuple[Score, int]:
+    """The score of a recording, and how many frames with truth could not be compared."""
     from perception_nodes.bags.reader import open_bag
     from perception_nodes.ros.conversion import object_states_from_msg
     from perception_nodes.ros.geometry_messages import time_from_msg
@@ -63,8 +68,11 @@ def _read(path: Path) -> Score:
             if stamp in states and stamp in truths:
                 score.add(Truth(stamp, truths.pop(stamp)), states.pop(stamp))
     if not score.frames:
-        raise BagError(f"{path} has no frame with both truth and object states")
-    return score
+        raise BagError(
+            f"{path} has no frame with both truth and object states",
+            "both must carry the stamp of the same image",
+        )
+    return score, len(truths)
 
 
 def _topic(topics: Any, name: str) -> str:

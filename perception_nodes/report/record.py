@@ -8,11 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from perception_nodes.scene import Event, Frame, ObjectState, SceneState, Visibility
+from perception_nodes.score.hidden import SHORTEST_EPISODE
 
 UNSEEN = (Visibility.OCCLUDED, Visibility.OUT_OF_VIEW)
-SHORTEST_EPISODE = 0.3
-"""Seconds out of sight below which an episode is called flicker and not counted."""
-
 MAX_EVENTS = 2000
 _MAX_PATH = 600
 _MAX_TRACKS = 1000

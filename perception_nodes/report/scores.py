@@ -40,10 +40,12 @@ def _tracking(figures: Mapping[str, Any]) -> str:
     hidden = figures.get("hidden", {})
     note = ""
     if hidden.get("episodes"):
+        kept, moved = _count(hidden.get("kept")), _count(hidden.get("pushed_episodes"))
         note = (
-            f'<p class="none">{plural(hidden["episodes"], "hidden episode")}: '
-            f"{_count(hidden.get('kept'))} ended with the same identity; hidden objects were known "
-            f"at their place {_percent(hidden.get('recall'))} of the time.</p>"
+            f'<p class="none">{plural(hidden["episodes"], "hidden episode")}: {kept} ended with '
+            f"the same identity, also {_count(hidden.get('pushed_kept'))} of the {moved} in which "
+            "the object was moved. A hidden object was known at its place "
+            f"{_percent(hidden.get('recall'))} of the time.</p>"
         )
     return table(("Objects", "recall", "precision", "IDF1", "HOTA", "switches"), rows) + note
 

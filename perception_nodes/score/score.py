@@ -11,10 +11,10 @@ import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.scene import UNSCORED_LABELS, ObjectState, Truth, Visibility
+from perception_nodes.score.hidden import HiddenObjects
 from perception_nodes.score.identity import IdentityScore
 
 _MIN_GATE = 0.05
-_PUSHED = 0.02
 _NEES_95 = 7.815  # quantile of chi squared with 3 degrees of freedom
 
 
@@ -34,23 +34,13 @@ def similarity(truths: Sequence[ObjectState], states: Sequence[ObjectState]) -> 
 
 
 @dataclass(slots=True)
-class _Hiding:
-    """A stretch in which a true object is not visible."""
-
-    seen_at: Floats
-    identity: str | None
-    pushed: bool = False
-    known: int = 0
-    frames: int = 0
-
-
-@dataclass(slots=True)
 class Score:
     """Accumulates truth and belief.
 
     Only true objects that were visible at least once count: nobody can know the others. Believed
     objects that are lost or unlikely to exist are not claims and don't count as false. True
-    objects with a label in `UNSCORED_LABELS`, and states nearest to them, are left out.
+    objects with a label in `UNSCORED_LABELS` and those not seen yet, and states that lie on them,
+    are left out.
 
     Attributes:
         frames: With truth, so far.
@@ -60,13 +50,10 @@ class Score:
     everything: IdentityScore = field(default_factory=IdentityScore)
     visible: IdentityScore = field(default_factory=IdentityScore)
     _seen: set[str] = field(default_factory=set)
-    _hiding: dict[str, _Hiding] = field(default_factory=dict)
-    _identity: dict[str, str] = field(default_factory=dict)
-    _last_place: dict[str, Floats] = field(default_factory=dict)
+    _hidden: HiddenObjects = field(default_factory=HiddenObjects)
     _errors: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     _nees: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     _confusion: Floats = field(default_factory=lambda: np.zeros((4, 4), dtype=np.int64))
-    _episodes: list[tuple[bool, float]] = field(default_factory=list)
 
     def add(self, truth: Truth, states: Sequence[ObjectState]) -> None:
         """Add a frame."""
@@ -80,15 +67,17 @@ class Score:
         )
         table = similarity(scored, claims)
         pairs = self.everything.add([t.id for t in scored], [s.id for s in claims], table)
-        by_id = {s.id: s for s in states}
         self._add_visible(scored, claims, table, pairs)
+        by_id = {s.id: s for s in states}
         for true in scored:
-            # However wrong the place of a hidden object is, its error counts: so it is followed by
-            # the identity that it had when it was last seen.
-            name = pairs.get(true.id, self._identity.get(true.id, ""))
-            if true.visibility is Visibility.VISIBLE:
-                name = pairs.get(true.id, "")
-            self._follow(true, by_id.get(name), matched=true.id in pairs)
+            name = pairs.get(true.id)
+            if true.visibility is not Visibility.VISIBLE:
+                # However wrong the place of a hidden object is, its error counts: so it is
+                # followed by the identity that it had when it was last seen.
+                name = self._hidden.owner(true) or name
+            condition = self._hidden.follow(true, truth.stamp, pairs.get(true.id))
+            if name in by_id:
+                self._compare(condition, true, by_id[name])
 
     def _add_visible(
         self,
@@ -111,53 +100,26 @@ class Score:
             table[np.ix_(rows, columns)],
         )
 
-    def _follow(self, true: ObjectState, state: ObjectState | None, *, matched: bool) -> None:
-        condition = self._condition(true, state, matched)
-        if state is None:
-            return
+    def _compare(self, condition: str, true: ObjectState, state: ObjectState) -> None:
+        self._confusion[true.visibility, state.visibility] += 1
+        if state.visibility is Visibility.LOST:
+            return  # It claims no place.
         offset = state.position - true.position
-        last = self._last_place.get(true.id, true.position)
-        staying = float(np.linalg.norm(last - true.position))
+        staying = float(np.linalg.norm(self._hidden.last_place(true) - true.position))
         self._errors[condition].append((float(np.linalg.norm(offset)), staying))
         covariance = state.pose_covariance[:3, :3] + np.eye(3) * 1e-9
         nees = float(offset @ np.linalg.solve(covariance, offset))
         self._nees["visible" if condition == "visible" else "hidden"].append(nees)
-        self._confusion[true.visibility, state.visibility] += 1
-
-    def _condition(self, true: ObjectState, state: ObjectState | None, matched: bool) -> str:
-        hiding = self._hiding.get(true.id)
-        if true.visibility is Visibility.VISIBLE:
-            if hiding is not None and state is not None:
-                kept = state.id == hiding.identity
-                self._episodes.append((kept, hiding.known / max(hiding.frames, 1)))
-                del self._hiding[true.id]
-            if state is not None:
-                self._identity[true.id] = state.id
-            self._last_place[true.id] = true.position
-            return "visible"
-        if hiding is None:
-            place = self._last_place.get(true.id, true.position)
-            hiding = _Hiding(place, self._identity.get(true.id))
-            self._hiding[true.id] = hiding
-        hiding.frames += 1
-        hiding.known += matched
-        hiding.pushed |= bool(np.linalg.norm(true.position - hiding.seen_at) > _PUSHED)
-        return "hidden_pushed" if hiding.pushed else "hidden_untouched"
 
     def figures(self) -> dict[str, Any]:
         """Everything, ready for JSON; see docs/score.md."""
         total = int(self._confusion.sum())
         agreed = int(np.trace(self._confusion))
-        episodes = self._episodes
         return {
             "frames": self.frames,
             "all": self.everything.figures(),
             "visible": self.visible.figures(),
-            "hidden": {
-                "episodes": len(episodes),
-                "kept": sum(kept for kept, _ in episodes),
-                "recall": float(np.mean([known for _, known in episodes])) if episodes else None,
-            },
+            "hidden": self._hidden.figures(),
             "position": {name: _position(errors) for name, errors in sorted(self._errors.items())},
             "calibration": {name: _calibration(n) for name, n in sorted(self._nees.items())},
             "visibility": {
@@ -170,8 +132,9 @@ class Score:
 def _without_unscored(
     states: Sequence[ObjectState], truth: Truth, scored: Sequence[ObjectState]
 ) -> list[ObjectState]:
-    """Drop states that are nearer to an unscored true thing than to any scored object."""
-    unscored = [t for t in truth.objects if t.label in UNSCORED_LABELS]
+    """Drop states that lie on something that is not scored, and near no scored object."""
+    asked = {t.id for t in scored}
+    unscored = [t for t in truth.objects if t.id not in asked]
     if not unscored or not states:
         return list(states)
     kept = []

@@ -26,17 +26,22 @@ def lines(figures: Mapping[str, Any]) -> list[str]:
     hidden = figures["hidden"]
     if hidden["episodes"]:
         result.append(
-            f"hidden episodes    {hidden['kept']} of {hidden['episodes']} ended with the same id"
+            f"hidden episodes    {hidden['kept']} of {hidden['episodes']} ended with the same id, "
+            f"{hidden['pushed_kept']} of {hidden['pushed_episodes']} where the object was moved"
         )
-    result.append("position error     median     p95   samples")
-    for key, part in figures["position"].items():
+    result.append("position error             median       p95   samples   last seen place, median")
+    for key, part in _in_order(figures["position"]):
         result.append(
-            f"  {_NAMES[key]:22s} {1000 * part['median_m']:4.0f} mm {1000 * part['p95_m']:4.0f} mm"
-            f"  {part['count']}"
+            f"  {_NAMES[key]:22s} {1000 * part['median_m']:5.0f} mm {1000 * part['p95_m']:6.0f} mm"
+            f" {part['count']:9,d} {1000 * part['stay_median_m']:10.0f} mm"
         )
     result.append("honesty            NEES mean (3 is ideal)   inside the 95 % ellipsoid")
-    for key, part in figures["calibration"].items():
+    for key, part in _in_order(figures["calibration"]):
         result.append(f"  {_NAMES[key]:22s} {part['nees_mean']:6.2f}   {part['inside_95']:.3f}")
     if figures["visibility"]["accuracy"] is not None:
         result.append(f"visibility state   {figures['visibility']['accuracy']:.3f} agree")
     return result
+
+
+def _in_order(figures: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(key, figures[key]) for key in _NAMES if key in figures]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ from perception_nodes.scene import (
 
 Step = tuple[Sample, SceneState, dict[str, float]]
 START = 1_700_000_000_000_000_000
+VISIBLE, OCCLUDED = Visibility.VISIBLE, Visibility.OCCLUDED
 CAMERA = Camera(320, 240, 290.0, 290.0, 159.5, 119.5)
 FACES = ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5))
 COLORS = (
@@ -91,6 +92,17 @@ def _paint(boxes: list[tuple[ObjectState, tuple[int, ...], int]], pose: Pose) ->
     return image, labels
 
 
+def _silhouette(item: ObjectState, pose: Pose) -> int:
+    """How many pixels would show it if nothing were in front."""
+    pixels = CAMERA.project(pose.inverse().apply(corners(item)))[0].astype(np.int32)
+    mask = np.zeros((CAMERA.height, CAMERA.width), dtype=np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(pixels), 1)
+    return int(mask.sum())
+
+
+NOISE = np.random.default_rng(0).normal(0, 3, (CAMERA.height, CAMERA.width, 3)).astype(np.int16)
+
+
 @dataclass
 class World:
     """What happens: object 1 is pushed while the screen hides it; object 7 leaves the table."""
@@ -113,7 +125,7 @@ class World:
         return spot, size, 0.4 * i
 
     def screen(self, t: float) -> ObjectState:
-        x = -1.15 + 0.27 * t
+        x = min(-1.15 + 0.27 * t, 1.6)
         return state("screen", 0, np.array([x, -0.42, 0.17]), np.array([0.42, 0.02, 0.34]))
 
     def run(self) -> Iterator[Step]:
@@ -129,7 +141,7 @@ class World:
         boxes = [(s, COLORS[i % len(COLORS)], i + 1) for i, s in enumerate(truths)]
         image, labels = _paint([*boxes, (self.screen(t), (120, 124, 130), 255)], pose)
         rng = np.random.default_rng(k)
-        image = np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+        image = np.clip(image + NOISE, 0, 255).astype(np.uint8)
         frame = Frame(
             stamp,
             "camera",
@@ -141,9 +153,9 @@ class World:
         )
         events, beliefs = [], []
         for i, truth in enumerate(truths):
-            alone = (_paint([boxes[i]], pose)[1] > 0).sum()
-            shown = (labels == i + 1).sum() > 0.3 * alone
+            shown = int((labels == i + 1).sum()) > 0.3 * _silhouette(truth, pose)
             beliefs += self._believe(i, truth, shown, t, stamp, rng, events)
+            truths[i] = replace(truth, visibility=VISIBLE if shown else OCCLUDED)
         slots = self._slots(beliefs, labels, frame)
         sample = Sample(frame, Truth(stamp, tuple(truths), labels))
         seconds = {
@@ -163,8 +175,6 @@ class World:
         rng: np.random.Generator,
         events: list[Event],
     ) -> list[ObjectState]:
-        from dataclasses import replace
-
         before = self.known.get(i)
         name = f"obj-{i + 1:03d}"
         label = self.labels[i % len(self.labels)]

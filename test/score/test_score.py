@@ -10,6 +10,7 @@ from perception_nodes.scene import Gaussian, ObjectState, Truth, Visibility
 from perception_nodes.score.score import Score, gate, similarity
 
 VISIBLE, OCCLUDED, LOST = Visibility.VISIBLE, Visibility.OCCLUDED, Visibility.LOST
+HALF_A_SECOND = 500_000_000
 
 
 def thing(name: str, x: float, visibility: Visibility = VISIBLE, **fields: object) -> ObjectState:
@@ -33,8 +34,8 @@ def thing(name: str, x: float, visibility: Visibility = VISIBLE, **fields: objec
 
 def run(*frames: tuple[list[ObjectState], list[ObjectState]]) -> dict:
     score = Score()
-    for truths, states in frames:
-        score.add(Truth(0, tuple(truths)), states)
+    for number, (truths, states) in enumerate(frames):
+        score.add(Truth(number * HALF_A_SECOND, tuple(truths)), states)
     return score.figures()
 
 
@@ -82,16 +83,57 @@ def test_the_error_of_a_hidden_object_counts_however_large_it_is() -> None:
     assert figures["all"]["recall"] == 0.5
 
 
+SEEN = ([thing("a", 0.0)], [thing("o1", 0.0)])
+HIDDEN = ([thing("a", 0.0, OCCLUDED)], [thing("o1", 0.0, OCCLUDED)])
+
+
 def test_a_hidden_stretch_counts_as_kept_only_with_the_same_id() -> None:
     def story(last: str) -> dict:
-        return run(
-            ([thing("a", 0.0)], [thing("o1", 0.0)]),
-            ([thing("a", 0.0, OCCLUDED)], [thing("o1", 0.0, OCCLUDED)]),
-            ([thing("a", 0.0)], [thing(last, 0.0)]),
-        )
+        return run(SEEN, HIDDEN, ([thing("a", 0.0)], [thing(last, 0.0)]))["hidden"]
 
-    assert story("o1")["hidden"] == {"episodes": 1, "kept": 1, "recall": 1.0}
-    assert story("o9")["hidden"]["kept"] == 0
+    assert (story("o1")["episodes"], story("o1")["kept"]) == (1, 1)
+    assert story("o1")["longest_kept_s"] == pytest.approx(0.5)
+    assert story("o1")["recall"] == 1.0
+    assert (story("o9")["episodes"], story("o9")["kept"]) == (1, 0)
+
+
+def test_an_object_that_comes_back_and_is_not_found_counts_as_not_kept() -> None:
+    unfound = ([thing("a", 0.0)], [])
+    for ending in ([unfound], [unfound] * 5 + [SEEN], [unfound, HIDDEN, SEEN]):
+        hidden = run(SEEN, HIDDEN, *ending)["hidden"]
+        assert hidden["kept"] < hidden["episodes"]
+
+
+def test_an_object_never_found_before_it_was_hidden_had_no_identity_to_keep() -> None:
+    unfound = ([thing("a", 0.0)], [])
+    hidden = run(unfound, ([thing("a", 0.0, OCCLUDED)], []), SEEN)["hidden"]
+    assert hidden["episodes"] == 0
+    assert hidden["recall"] == 0.0
+
+
+def test_episodes_in_which_the_object_was_pushed_are_counted_apart() -> None:
+    moved = ([thing("a", 0.03, OCCLUDED)], [thing("o1", 0.0, OCCLUDED)])
+    hidden = run(SEEN, moved, SEEN, HIDDEN, SEEN)["hidden"]
+    assert (hidden["episodes"], hidden["pushed_episodes"], hidden["pushed_kept"]) == (2, 1, 1)
+
+
+def test_a_state_said_to_be_lost_claims_no_place() -> None:
+    lost = ([thing("a", 0.0, OCCLUDED)], [thing("o1", 9.0, LOST)])
+    figures = run(SEEN, lost)
+    assert "hidden_untouched" not in figures["position"]
+    assert figures["visibility"]["confusion"][OCCLUDED][LOST] == 1
+    assert figures["hidden"]["recall"] == 0.0
+
+
+def test_finding_an_object_before_truth_calls_it_visible_is_no_mistake() -> None:
+    early = ([thing("a", 0.0), thing("b", 1.0, OCCLUDED)], [thing("o1", 0.0), thing("o2", 1.0)])
+    assert run(early)["all"]["precision"] == 1.0
+
+
+def test_another_object_near_a_hidden_one_does_not_stand_in_for_it() -> None:
+    far = [thing("o1", 0.3, OCCLUDED), thing("o2", 0.01)]
+    figures = run(SEEN, ([thing("a", 0.0, OCCLUDED)], far))
+    assert figures["position"]["hidden_untouched"]["median_m"] == pytest.approx(0.3)
 
 
 def test_visibility_and_calibration_are_measured_on_matched_objects() -> None:

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from beliefs import SECOND, event, scene, state
+
+from perception_nodes.geometry.camera import Camera
+from perception_nodes.geometry.pose import Pose
+from perception_nodes.report.record import MAX_EVENTS, Decimated, Episode, RunRecord
+from perception_nodes.report.story import headline
+from perception_nodes.report.summary import RunSummary
+from perception_nodes.scene import EventKind, Frame, Visibility
+
+VISIBLE, OCCLUDED, OUT_OF_VIEW, LOST = Visibility
+SUMMARY = RunSummary("source", 10, 10.0, 30.0, "poses")
+
+
+def frame(stamp: int) -> Frame:
+    camera = Camera(8, 6, 8.0, 8.0, 3.5, 2.5)
+    color, depth = np.zeros((6, 8, 3), np.uint8), np.ones((6, 8), np.float32)
+    return Frame(stamp, "camera", "optical", camera, color, depth, Pose.identity())
+
+
+def record(*visibilities: Visibility | None) -> RunRecord:
+    """One object, a second a frame; None for a frame in which it is not known."""
+    run = RunRecord()
+    for k, visibility in enumerate(visibilities):
+        known = [] if visibility is None else [state("o1", k * SECOND, visibility=visibility)]
+        run.add(frame(k * SECOND), scene(k * SECOND, *known), {"slots": 0.01})
+    return run
+
+
+def episodes(run: RunRecord) -> list[Episode]:
+    return run.tracks["o1"].episodes(run.duration)
+
+
+def told(run: RunRecord) -> str:
+    return headline(run, list(run.tracks.values()), SUMMARY)
+
+
+def test_an_episode_out_of_sight_lasts_until_the_object_is_seen_again() -> None:
+    run = record(VISIBLE, OCCLUDED, OUT_OF_VIEW, VISIBLE, VISIBLE)
+    assert episodes(run) == [Episode(1.0, 3.0, VISIBLE)]
+    assert told(run) == "1 object, it stayed known while out of sight — longest 2.0 s."
+
+
+def test_an_object_that_is_lost_or_dropped_did_not_stay_known() -> None:
+    for ending in ((LOST, LOST), (None, None)):
+        run = record(VISIBLE, OCCLUDED, OCCLUDED, *ending)
+        assert [e.ending for e in episodes(run)] == [LOST]
+        assert "none of them was found again" in told(run)
+
+
+def test_an_object_still_out_of_sight_at_the_end_proves_nothing() -> None:
+    run = record(VISIBLE, OCCLUDED, OCCLUDED)
+    assert [e.ending for e in episodes(run)] == [None]
+    assert "none of them was found again" in told(run)
+
+
+def test_flicker_is_no_episode() -> None:
+    run = RunRecord()
+    for k in range(10):
+        visibility = OCCLUDED if k == 5 else VISIBLE
+        run.add(
+            frame(k * SECOND // 10),
+            scene(k * SECOND // 10, state("o1", 0, visibility=visibility)),
+            {},
+        )
+    assert episodes(run) == []
+    assert "none of them ever out of sight" in told(run)
+
+
+def test_time_goes_on_where_the_clock_jumps_back() -> None:
+    run = RunRecord()
+    times = [run.add(frame(t * SECOND), scene(t * SECOND), {}) for t in (100, 101, 105, 3, 4)]
+    assert times == [0.0, 1.0, 5.0, 5.0, 6.0]
+
+
+def test_a_thinned_series_is_bounded_even_and_ends_with_the_newest() -> None:
+    series: Decimated[int] = Decimated(limit=100)
+    for k in range(10_001):
+        series.append(k)
+    kept = list(series)
+    assert len(kept) <= 101
+    assert kept[0] == 0
+    assert kept[-1] == 10_000
+    assert len({b - a for a, b in itertools.pairwise(kept[:-1])}) == 1
+
+
+def test_more_events_than_can_be_kept_are_counted() -> None:
+    run = RunRecord()
+    many = [event(0, EventKind.MOVED, "o1") for _ in range(MAX_EVENTS + 7)]
+    run.add(frame(0), scene(0, events=many), {})
+    assert len(run.events) == MAX_EVENTS
+    assert run.more_events == 7
+
+
+def test_beliefs_that_are_not_finite_leave_no_path() -> None:
+    run = RunRecord()
+    broken = replace(state("o1", 0), pose=Pose(np.eye(3), np.array([np.nan, 0.0, 0.0])))
+    run.add(frame(0), scene(0, broken), {})
+    assert list(run.tracks["o1"].path) == []
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_identity_switches_are_told_only_where_there_is_truth(count: int) -> None:
+    run = record(VISIBLE, VISIBLE)
+    known = replace(SUMMARY, score={"all": {"id_switches": count}})
+    assert f"; {count} identity switches." in headline(run, list(run.tracks.values()), known)
+    assert "switch" not in told(run)
