@@ -111,7 +111,12 @@ def main(command: list[str]) -> int:
         return 0
     environment = _environment()
     program = shutil.which(command[0], path=environment["PATH"]) or command[0]
-    return subprocess.run([program, *command[1:]], env=environment, check=False).returncode
+    if shutil.which(program) is None:
+        print(f"error: there is no program {command[0]}", file=sys.stderr)
+        return 127
+    sys.stdout.flush()
+    os.execve(program, [program, *command[1:]], environment)  # noqa: S606 - the user's command
+    raise AssertionError("execve does not return")
 
 
 def once(name: str, digest: str, step: Callable[[], None]) -> None:

@@ -212,6 +212,8 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
             self.guard(lambda _: self.forget(), None)
 
     def _failed(self, error: Exception) -> None:
+        if not self.context.ok():
+            return  # interrupted in the middle of its work: that is no failure
         self.health.failed(f"{type(error).__name__}: {error}")
         trace = "".join(traceback.format_exception(error))
         self.get_logger().error(f"a callback raised\n{trace}", throttle_duration_sec=5.0)
