@@ -3,8 +3,8 @@
 Every method trains the same networks on the same episodes for 800 updates, three seeds as one
 batched model: with the falling learning rate that `permanence train` uses, and for three methods
 with a constant one after warm-up, as the papers compare. Rates are of
-`perception_models.optimizers.names`; `--grid METHOD` tries half and double on another seed. Each
-part is written as soon as it is measured. Needs the training extra.
+`perception_models.optimizers.names`; `--grid METHOD` tries half and double on another seed, half
+as long. Each part is written as soon as it is measured. Needs the training extra.
 
     python bench/optimizers.py [--tier cpu|full] [--part falling constant forgetting] [--grid adamw]
 """
@@ -38,7 +38,7 @@ TIERS = {"cpu": (3, 800), "full": (10, 5000)}
 GRID_SEED = 100
 GRID_FACTORS = (0.5, 1.0, 2.0)
 SMALL, LARGE = (0.1, 0.15), (0.2, 0.25)
-TUNING = 300
+TUNING = 200
 TUNING_RATE = 1e-3
 
 
@@ -81,11 +81,11 @@ def compare(method: str, schedule: str, seeds: list[int], steps: int, device: to
 
 
 def grid(method: str, steps: int, device: torch.device) -> dict[str, float]:
-    """Validation errors over constant learning rates, on a seed that the comparison doesn't use."""
+    """Validation errors over learning rates, on a seed that the comparison doesn't use."""
     table = {}
     for factor in GRID_FACTORS:
         rate = factor * DEFAULT_RATES[method]
-        task = DiscsTask(settings(optimizer=method, steps=steps, rate=rate, decay=False), device)
+        task = DiscsTask(settings(optimizer=method, steps=steps, rate=rate), device)
         errors = trained(task, [GRID_SEED]).errors(VALIDATION)
         table[f"{rate:g}"] = round(float(errors[0]["error"].mean()), 4)
         print("grid", method, rate, table[f"{rate:g}"], flush=True)
@@ -150,7 +150,7 @@ def main() -> None:
     """Measure a tier and keep the other's figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tier", choices=tuple(TIERS), default="cpu")
-    parser.add_argument("--grid", choices=sorted(DEFAULT_RATES), help="method to try rates of")
+    parser.add_argument("--grid", choices=sorted(DEFAULT_RATES), help="only try rates of a method")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -161,8 +161,9 @@ def main() -> None:
     count, steps = TIERS[args.tier]
     seeds = list(range(count))
     if args.grid:
-        figures.setdefault("grid", {})[args.grid] = grid(args.grid, steps, device)
+        figures.setdefault("grid", {})[args.grid] = grid(args.grid, steps // 2, device)
         write_result(NAME, figures)
+        return
     tier = figures.setdefault(args.tier, {})
     tier.update(seeds=seeds, steps=steps, batch=settings().batch, machine=describe(device))
     for part in args.part:

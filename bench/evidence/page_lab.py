@@ -84,7 +84,7 @@ def _grid(everything: dict[str, Any]) -> str:
         [method, ", ".join(f"{rate}: {error:.3f}" for rate, error in table_.items())]
         for method, table_ in everything["grid"].items()
     ]
-    text = "Half and double the learning rate (one other seed, validation episodes, constant rate):"
+    text = "Learning rates tried (one other seed, half as many updates, validation episodes):"
     return f"{text}\n\n{table(['method', 'rate: error'], rows)}"
 
 

@@ -146,7 +146,7 @@ def test_wrong_usage_is_an_error_with_a_reason(
 
 def test_a_folder_that_can_not_be_written_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match="can't be written|was not written") as caught:
+    with pytest.raises(TrainingError, match=r"can't be written|was not written") as caught:
         command("-o", tmp_path / "file" / "run")
     assert "-o" in caught.value.remedy
 

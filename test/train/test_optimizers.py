@@ -49,20 +49,19 @@ def test_all_singular_values_of_a_namo_update_are_rate_times_ratio() -> None:
 
 @pytest.mark.parametrize("columns", [False, True])
 def test_no_ratio_exceeds_the_bound_of_the_paper(columns: bool) -> None:
+    """Gradients that grow by second / momentum a step are the worst case, and come close."""
+    assert largest_ratio() == pytest.approx(5**0.5)
     parameters = matrices()
     optimizer = Namo(parameters, columns=columns, clamp=1e-6)
-    assert largest_ratio() == pytest.approx(5**0.5)
-    # Gradients that never change are the worst case: the signal is all there is.
     give_gradients(parameters, 0)
-    # Rare large gradients after silence come closest to the bound.
-    for step in range(60):
+    largest = 0.0
+    for _ in range(200):
         for p in parameters:
             assert p.grad is not None
-            p.grad = p.grad if step % 20 < 3 else torch.zeros_like(p)
-        give_gradients(parameters, 0) if step % 20 == 19 else None
+            p.grad *= 0.99 / 0.95
         optimizer.step()
-        for p in parameters:
-            assert float(optimizer.ratios(p).max()) <= largest_ratio() + 1e-5
+        largest = max(largest, *(float(optimizer.ratios(p).max()) for p in parameters))
+    assert 1.5 < largest <= largest_ratio()
 
 
 def test_steady_gradients_give_ratio_one() -> None:

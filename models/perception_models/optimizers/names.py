@@ -8,8 +8,8 @@ DEFAULT_METHOD = "muon"
 DEFAULT_RATES = {
     "adamw": 3e-3,
     "muon": 1e-2,
-    "namo": 3e-2,
-    "namo-d": 3e-2,
+    "namo": 1.2e-1,
+    "namo-d": 1.2e-1,
     "adamw+magma": 1.2e-2,
     "muon+magma": 3e-2,
 }
