@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from perception_nodes.errors import PermanenceError
 from perception_nodes.pipeline import Pipeline
 from perception_nodes.scene import Sample, SceneState
 
 _NANOSECONDS = 1e-9
+_JUMP = 1.0
 
 
 class Sink(Protocol):
@@ -31,18 +33,18 @@ class Outcome:
 
     Attributes:
         frames: Frames processed.
-        late: Frames dropped because a newer one was due (live only).
-        first, last: Stamps of the frames processed, ns; 0 without any.
+        first, last: Stamps of the first frame and of the newest one, ns; 0 without any.
         computing: Seconds spent inside the pipeline.
         elapsed: Seconds in total, with reading and writing.
+        ending: Why it ended before the source did; empty for a complete run.
     """
 
     frames: int
-    late: int
     first: int
     last: int
     computing: float
     elapsed: float
+    ending: str = ""
 
     @property
     def duration(self) -> float:
@@ -60,41 +62,62 @@ def run(
     pipeline: Pipeline,
     sinks: Sequence[Sink],
     on_frame: Callable[[], None] = lambda: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Process samples in order.
+
+    What was processed stays processed when the source breaks off: `Outcome.ending` says why.
 
     Args:
         samples: A recording or a simulation; wrap it in `Live` to keep pace with the clock.
         pipeline: What turns a frame into a scene state.
         sinks: Take the results in this order.
         on_frame: Called after each frame, for a progress bar.
+        stopped: Asked before each frame whether the user wants no more.
+
+    Raises:
+        PermanenceError: The source fails before the first frame, or a sink can't write.
     """
     start = time.perf_counter()
-    frames = first = last = 0
-    computing = 0.0
-    for sample in samples:
+    frames, stamps, computing, ending = 0, (0, 0), 0.0, ""
+    source = iter(samples)
+    while not ending:
+        try:
+            sample = next(source)
+        except StopIteration:
+            break
+        except PermanenceError as error:
+            if not frames:
+                raise
+            ending = f"the source broke off: {error}"
+            break
         state = pipeline.process(sample.frame)
         for sink in sinks:
             sink.write(sample, state, pipeline.timings)
         computing += sum(pipeline.timings.values())
-        first = first or sample.frame.stamp
-        last = max(last, sample.frame.stamp)
+        stamp = sample.frame.stamp
+        stamps = (stamps[0], max(stamps[1], stamp)) if frames else (stamp, stamp)
         frames += 1
         on_frame()
-    late = samples.late if isinstance(samples, Live) else 0
-    return Outcome(frames, late, first, last, computing, time.perf_counter() - start)
+        if stopped():
+            ending = "interrupted by the user: later frames were not processed"
+    return Outcome(frames, *stamps, computing, time.perf_counter() - start, ending)
 
 
 class Live:
     """Delivers samples at the pace of their stamps and drops those that come too late.
 
     What a robot experiences: while one frame is being processed newer ones arrive, and only the
-    newest is worth processing. A gap in the recording longer than `longest_wait` is skipped.
+    newest is worth processing. A gap in the recording longer than `longest_wait` is skipped, and a
+    clock that jumps back starts anew.
 
     Args:
         samples: Of a recording, in order of time.
         clock, sleep: Replaced in tests.
         longest_wait: Seconds.
+
+    Attributes:
+        late: How many were dropped so far.
     """
 
     def __init__(
@@ -111,12 +134,16 @@ class Live:
         self.late = 0
 
     def __iter__(self) -> Iterator[Sample]:
-        offset: float | None = None
+        offset = newest = 0.0
         waiting: Sample | None = None
         for sample in self._samples:
             due = sample.frame.stamp * _NANOSECONDS
-            if offset is None:
+            if waiting is not None and due < newest - _JUMP:
+                yield waiting
+                waiting = None
+            if waiting is None:
                 offset = self._clock() - due
+            newest = due
             if waiting is not None:
                 if self._clock() >= due + offset:
                     self.late += 1

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Iterable, Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from perception_nodes.commands.progress import ProgressBar
-from perception_nodes.errors import InputError, PermanenceError
+from perception_nodes.errors import ConfigurationError, InputError
 from perception_nodes.memory.writer import Memory
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
 from perception_nodes.recorder import Recorder
-from perception_nodes.replay import Live, Outcome, Sink, run
+from perception_nodes.replay import Outcome, Sink, run
 from perception_nodes.report.sink import ReportSink
 from perception_nodes.report.summary import RunSummary
 from perception_nodes.scene import Sample
@@ -32,7 +34,7 @@ class Outputs:
     """Where results go.
 
     Attributes:
-        recording: MCAP file of object states; replaced if it exists.
+        recording: MCAP file of object states, NAME.mcap; replaced if it exists.
         report: Folder of report.html.
         memory: SQLite file.
         resume: Go on with what the memory file knows; otherwise it is replaced.
@@ -51,14 +53,17 @@ class About:
     Attributes:
         pose_origin: Where the camera's pose comes from.
         notes: Sentences that a reader should know.
-        losses: Sentences about input that could not be used; any makes the exit status 3.
-        drops: Frames not delivered, by cause.
+        losses: Sentences about input that could not be read.
+        drops: Images and frames read but not used, by cause. Any of these or of the losses makes
+            the exit status 3.
+        late: Frames dropped to keep pace with the clock, as the user asked.
     """
 
     pose_origin: str
     notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
-    drops: dict[str, int] = field(default_factory=dict)
+    drops: Mapping[str, int] = field(default_factory=dict)
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Result:
         outcome: Frames, times and rates.
         report: Path of the page.
         score: Figures against truth; None without truth.
-        losses: What could not be used; empty for a clean run.
+        losses: What was not read, used or processed; empty for a clean run.
     """
 
     outcome: Outcome
@@ -91,7 +96,8 @@ def run_session(
 ) -> Result:
     """Run the pipeline over samples and write everything that it says.
 
-    What was processed is kept when the source breaks off with an error or the user interrupts.
+    What was processed is kept when the source breaks off with an error or the user interrupts
+    once; the second time the run is abandoned.
 
     Args:
         samples: Recording or simulation, perhaps wrapped in `Live`.
@@ -112,19 +118,18 @@ def run_session(
         tracker = ObjectTracker(first_number=memory.next_object_number())
         tracker.restore(memory.restore(map_id))
         report, score = ReportSink(outputs.report, title), ScoreSink()
+        stack.callback(_remove_if_empty, outputs.report / "report.html")
         recorder = stack.enter_context(Recorder(outputs.recording))
         pipeline = Pipeline(DepthFinder(), tracker, memory)
         sinks: list[Sink] = [recorder, report, score, *extra_sinks]
-        guarded = _Guarded(samples)
-        with ProgressBar(title, total) as bar:
-            outcome = run(guarded, pipeline, sinks, bar.advance)
+        with _interruptible() as stopped, ProgressBar(title, total) as bar:
+            outcome = run(samples, pipeline, sinks, bar.advance, stopped)
         told = about()
-        losses = told.losses + guarded.broken
         if outcome.frames == 0:
-            raise _nothing(title, losses, told)
+            raise _nothing(title, told)
         figures = score.figures() if score.frames else None
-        path = report.close(_summary(title, outcome, told, losses, command, figures))
-    return Result(outcome, path, figures, losses)
+        path = report.close(_summary(title, outcome, told, command, figures))
+    return Result(outcome, path, figures, (*_unread(outcome, told), *_unused(told)))
 
 
 @contextmanager
@@ -145,52 +150,69 @@ def rerun_sinks(path: Path | None) -> Iterator[list[Sink]]:
 
 
 def _make_room(outputs: Outputs) -> None:
-    outputs.recording.unlink(missing_ok=True)
+    """Remove what an earlier run left under these names.
+
+    Raises:
+        ConfigurationError: A name can't be used.
+    """
+    if outputs.recording.suffix != ".mcap":
+        raise ConfigurationError(f"{outputs.recording} is not the name of an .mcap file")
+    files = [outputs.recording]
     if not outputs.resume:
-        for suffix in ("", "-wal", "-shm"):
-            outputs.memory.with_name(outputs.memory.name + suffix).unlink(missing_ok=True)
-
-
-class _Guarded:
-    """Ends a source that breaks off, and remembers why."""
-
-    def __init__(self, samples: Iterable[Sample]) -> None:
-        self._samples = samples
-        self.broken: tuple[str, ...] = ()
-
-    @property
-    def late(self) -> int:
-        return self._samples.late if isinstance(self._samples, Live) else 0
-
-    def __iter__(self) -> Any:
-        delivered = False
+        files += [Path(f"{outputs.memory}{suffix}") for suffix in ("", "-wal", "-shm")]
+    for file in files:
         try:
-            for sample in self._samples:
-                yield sample
-                delivered = True
-        except PermanenceError as error:
-            if not delivered:
-                raise
-            self.broken = (f"the source broke off: {error}",)
-        except KeyboardInterrupt:
-            self.broken = ("interrupted by the user: later frames were not processed",)
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{file} can't be replaced: {error.strerror}", "choose another name"
+            ) from error
 
 
-def _nothing(title: str, losses: tuple[str, ...], told: About) -> InputError:
-    causes = [f"{count} x {cause}" for cause, count in told.drops.items()]
-    details = "; ".join((*causes, *losses, *told.notes)) or "the source delivered no frame"
+def _remove_if_empty(page: Path) -> None:
+    """Leave no page behind that says nothing."""
+    if page.exists() and not page.stat().st_size:
+        page.unlink()
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Within it the first Ctrl-C only sets what is given; the second does what it always did."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted.is_set
+        return
+    usual = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: object) -> None:  # noqa: ARG001 -- what signal handlers are given
+        interrupted.set()
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted.is_set
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def _nothing(title: str, told: About) -> InputError:
+    reasons = (*told.losses, *_unused(told), *told.notes)
+    details = "; ".join(reasons) or "the source delivered no frame"
     return InputError(f"no frame of {title} could be processed: {details}")
 
 
+def _unread(outcome: Outcome, told: About) -> tuple[str, ...]:
+    return (*told.losses, outcome.ending) if outcome.ending else told.losses
+
+
+def _unused(told: About) -> tuple[str, ...]:
+    return tuple(f"{count} x {cause}" for cause, count in told.drops.items())
+
+
 def _summary(
-    title: str,
-    outcome: Outcome,
-    told: About,
-    losses: tuple[str, ...],
-    command: str,
-    figures: dict[str, Any] | None,
+    title: str, outcome: Outcome, told: About, command: str, figures: dict[str, Any] | None
 ) -> RunSummary:
-    versions = f"permanence {importlib.metadata.version('permanence')}"
+    version = f"permanence {importlib.metadata.version('permanence')}"
     return RunSummary(
         source=title,
         frames=outcome.frames,
@@ -198,9 +220,9 @@ def _summary(
         fps=outcome.rate,
         pose_origin=told.pose_origin,
         command=command,
-        version=f"{versions}, Python {platform.python_version()}",
+        version=f"{version}, Python {platform.python_version()}",
         notes=told.notes,
-        losses=losses,
-        drops={**told.drops, **({"late (live)": outcome.late} if outcome.late else {})},
+        losses=_unread(outcome, told),
+        drops={**told.drops, **({"late (live)": told.late} if told.late else {})},
         score=figures,
     )

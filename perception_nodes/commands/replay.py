@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from perception_nodes.bags.reader import Bag
     from perception_nodes.frames.source import FrameSource
-    from perception_nodes.session import About, Result
+    from perception_nodes.replay import Live
+    from perception_nodes.session import About, Outputs, Result
 
 _EPILOG = """\
 reads rosbag2 (MCAP and SQLite, compressed, split, with or without metadata) and ROS 1 bags. Topics
@@ -23,6 +24,8 @@ examples:
   permanence replay my.bag -o states.mcap --report my_report
   permanence replay my_bag --depth /cam/depth/image_raw --color /cam/rgb/image_raw
   permanence replay tuesday --memory kitchen.db   go on with what is known since Monday
+
+Ctrl-C ends the run after the frame at hand and keeps what was processed.
 
 exit status: 0 clean, 1 failed, 2 wrong usage, 3 finished but something was lost (it says what)
 """
@@ -66,7 +69,34 @@ def run(args: argparse.Namespace) -> int:
     from perception_nodes.frames.source import FrameSource
     from perception_nodes.frames.topics import TopicChoice
     from perception_nodes.replay import Live
-    from perception_nodes.session import Outputs, rerun_sinks, run_session
+    from perception_nodes.session import rerun_sinks, run_session
+
+    outputs = _outputs(args)
+    with open_bag(args.bag) as bag, rerun_sinks(args.rerun) as extra:
+        source = FrameSource(bag, TopicChoice(args.color, args.depth, args.info))
+        live = Live(source) if args.live else None
+        result = run_session(
+            live or source,
+            args.bag.resolve().name,
+            outputs,
+            lambda: _about(bag, source, live),
+            command=shlex.join(["permanence", *sys.argv[1:]]),
+            total=source.expected,
+            map_id=args.map_id,
+            extra_sinks=extra,
+        )
+        _print(result, outputs, _about(bag, source, live))
+    return 3 if result.losses else 0
+
+
+def _outputs(args: argparse.Namespace) -> Outputs:
+    """Where results go: never over the recording that is replayed.
+
+    Raises:
+        ConfigurationError: They would.
+    """
+    from perception_nodes.errors import ConfigurationError
+    from perception_nodes.session import Outputs
 
     outputs = Outputs(
         args.output,
@@ -74,38 +104,39 @@ def run(args: argparse.Namespace) -> int:
         args.memory or args.output.with_name("memory.db"),
         resume=args.memory is not None,
     )
-    with open_bag(args.bag) as bag, rerun_sinks(args.rerun) as extra:
-        source = FrameSource(bag, TopicChoice(args.color, args.depth, args.info))
-        result = run_session(
-            Live(source) if args.live else source,
-            args.bag.name,
-            outputs,
-            lambda: _about(bag, source),
-            command=shlex.join(["permanence", *sys.argv[1:]]),
-            total=source.expected,
-            map_id=args.map_id,
-            extra_sinks=extra,
-        )
-        _print(result, outputs.recording, outputs.memory, source)
-    return 3 if result.losses else 0
+    bag = args.bag.resolve()
+    for path in (outputs.recording, outputs.memory):
+        if bag in (path.resolve(), *path.resolve().parents):
+            raise ConfigurationError(
+                f"{path} would be written over the recording that is replayed",
+                "choose another place with -o",
+            )
+    return outputs
 
 
-def _about(bag: Bag, source: FrameSource) -> About:
+def _about(bag: Bag, source: FrameSource, live: Live | None) -> About:
     from perception_nodes.session import About
 
     loss = bag.loss()
-    dropped = tuple(f"{count} x {cause}" for cause, count in source.drops.items())
-    lines = () if loss.clean else tuple(loss.lines())
     remarks = tuple(loss.remarks) if loss.clean else ()
-    return About(source.pose_origin, source.notes + remarks, lines + dropped, dict(source.drops))
+    return About(
+        source.pose_origin,
+        source.notes + remarks,
+        () if loss.clean else tuple(loss.lines()),
+        source.drops,
+        live.late if live is not None else 0,
+    )
 
 
-def _print(result: Result, recording: Path, memory: Path, source: FrameSource) -> None:
-    print(f"camera pose   {source.pose_origin}")
-    for note in source.notes:
+def _print(result: Result, outputs: Outputs, told: About) -> None:
+    print(f"camera pose   {told.pose_origin}")
+    for note in told.notes:
         print(f"note          {note}")
+    if told.late:
+        print(f"live          {told.late} frames came too late and were dropped")
     for loss in result.losses:
         print(f"LOST          {loss}")
-    print(f"recording     {recording}")
+    memory = outputs.memory
+    print(f"recording     {outputs.recording}")
     print(f"memory        {memory}     ask it: permanence recall --memory {memory}")
     print(f"report        {result.report}     open it in a browser")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from perception_nodes.arrays import Bytes, Floats
 from perception_nodes.errors import InputError
+from perception_nodes.frames.account import Account
+from perception_nodes.frames.alignment import DepthAlignment
+from perception_nodes.frames.realsense import ViewerConstants
 from perception_nodes.frames.topics import CameraTopics
 from perception_nodes.geometry.camera import Camera
-from perception_nodes.geometry.pose import Pose
-from perception_nodes.geometry.registration import DepthRegistration
 from perception_nodes.geometry.synchronizer import Synchronizer
-from perception_nodes.geometry.transforms import TransformBuffer, TransformError
+from perception_nodes.geometry.transforms import TransformBuffer
 from perception_nodes.ros.calibration import Rectifier, camera_from_info
 from perception_nodes.ros.geometry_messages import time_from_msg
 from perception_nodes.ros.images import color_image, depth_image
-
-_SAME_INTRINSICS = 0.02
 
 
 class Picture(NamedTuple):
@@ -35,7 +33,7 @@ class Picture(NamedTuple):
 class _Model(NamedTuple):
     camera: Camera
     rectifier: Rectifier | None
-    frame_id: str
+    signature: bytes
 
 
 class CameraInput:
@@ -44,43 +42,52 @@ class CameraInput:
     Args:
         topics: Of this camera.
         transforms: For registering depth to color.
-        notes: Told what a reader should know, once each.
-        drops: Counts what was not delivered, by cause.
+        constants: What the recording says once about this camera.
+        account: Told what was assumed and what could not be used.
+
+    Raises:
+        InputError: The constants are impossible.
     """
 
     def __init__(
         self,
         topics: CameraTopics,
         transforms: TransformBuffer,
-        notes: dict[str, None],
-        drops: Counter[str],
+        constants: ViewerConstants,
+        account: Account,
     ) -> None:
         self.topics = topics
         self.synchronizer: Synchronizer[Any, Any] = Synchronizer(
             f"color {topics.color}", f"depth {topics.depth}"
         )
-        self._transforms = transforms
-        self._notes = notes
-        self._drops = drops
+        self._account = account
         self._models: dict[str, _Model] = {}
-        self._registration: tuple[Camera, Camera, DepthRegistration] | None = None
+        self._refused: dict[str, str] = {}
+        self._depth_scale = constants.depth_scale
+        self._alignment = DepthAlignment(
+            topics.name, transforms, constants.color_from_depth(), account
+        )
 
     def take_info(self, topic: str, message: Any) -> None:
         """Take a CameraInfo; one that can't be used is noted."""
+        signature = _signature(message)
+        known = self._models.get(topic)
+        if known is not None and known.signature == signature:
+            return
         try:
-            model = _Model(
-                camera_from_info(message), Rectifier.from_info(message), message.header.frame_id
+            self._models[topic] = _Model(
+                camera_from_info(message), Rectifier.from_info(message), signature
             )
         except InputError as error:
-            self._note(f"{topic}: {error}")
-            return
-        self._models[topic] = model
+            self._refused.setdefault(topic, str(error))
+            if known is not None:
+                self._account.note(f"{topic} has impossible messages, which are ignored")
 
     def take_image(self, topic: str, message: Any, log_time: int) -> list[Picture]:
         """Take an image; return the pictures that became complete."""
         stamp = time_from_msg(message.header.stamp)
         if stamp == 0:
-            self._note(f"{topic} has stamps of zero; the time of recording is used")
+            self._account.note(f"{topic} has stamps of zero; the time of recording is used")
             stamp = log_time
         if not self.topics.color:
             return self._pictures([(stamp, None, message)])
@@ -94,13 +101,13 @@ class CameraInput:
     def flush(self) -> list[Picture]:
         """The last pictures, at the end of the recording; what stayed alone is counted."""
         pictures = self._pictures([(p.stamp, p.first, p.second) for p in self.synchronizer.flush()])
-        if self.topics.color:
-            color, depth = self.synchronizer.statistics
-            for name, unpaired in (("color", color.unpaired), ("depth", depth.unpaired)):
-                if unpaired:
-                    self._drops[f"{name} image of {self.topics.name} without a partner"] += unpaired
-            if color.unpaired or depth.unpaired:
-                self._note(f"{self.topics.name}: {self.synchronizer.explain()}")
+        name = self.topics.name
+        for kind, seen in zip(("color", "depth"), self.synchronizer.statistics, strict=True):
+            if seen.unpaired > seen.outside:
+                count = seen.unpaired - seen.outside
+                self._account.drop(f"{kind} image of {name} without a partner", count=count)
+        if any(seen.unpaired for seen in self.synchronizer.statistics):
+            self._account.note(f"{name}: {self.synchronizer.explain()}")
         return pictures
 
     def _pictures(self, pairs: list[tuple[int, Any, Any]]) -> list[Picture]:
@@ -109,14 +116,16 @@ class CameraInput:
             try:
                 pictures.append(self._picture(stamp, color, depth))
             except InputError as error:
-                self._drops[f"frame of {self.topics.name} that can't be used"] += 1
-                self._note(f"{self.topics.name}: {error}")
+                name = self.topics.name
+                self._account.drop(f"frame of {name} that can't be used", str(error))
         return pictures
 
     def _picture(self, stamp: int, color_message: Any, depth_message: Any) -> Picture:
         depth = depth_image(depth_message)
+        if self._depth_scale != 1.0:
+            depth = depth * np.float32(self._depth_scale)
         if color_message is None:
-            self._note("there is no color topic: colors are black")
+            self._account.note(f"{self.topics.name} has no color topic: colors are black")
             color = np.zeros((*depth.shape, 3), dtype=np.uint8)
             frame_id = depth_message.header.frame_id
         else:
@@ -125,15 +134,17 @@ class CameraInput:
         model = self._model(self.topics.color_info, color.shape[:2])
         if model.rectifier is not None:
             color = model.rectifier.color(color)
-        depth = self._registered(depth, depth_message.header.frame_id, model, frame_id)
+        frames = (depth_message.header.frame_id, frame_id)
+        depth = self._registered(depth, model, frames, stamp)
         if not np.isfinite(depth).any():
-            self._note(f"{self.topics.name}: some depth images have no reading at all")
+            self._account.note(f"{self.topics.name}: there are depth images without any reading")
         return Picture(stamp, frame_id, model.camera, color, depth)
 
     def _model(self, topic: str, shape: tuple[int, ...]) -> _Model:
         model = self._models.get(topic)
         if model is None:
-            raise InputError(f"no usable CameraInfo came on {topic}")
+            reason = self._refused.get(topic, "no message came on it before the images")
+            raise InputError(f"{topic} gives no camera model: {reason}")
         camera, (height, width) = model.camera, shape
         if (camera.width, camera.height) == (width, height):
             return model
@@ -142,55 +153,41 @@ class CameraInput:
                 f"images are {width}x{height}, but {topic} says {camera.width}x{camera.height}",
                 "record the CameraInfo of this image",
             )
-        self._note(f"{topic} is for another resolution; it is scaled to {width}x{height}")
-        return _Model(camera.scaled(width, height), None, model.frame_id)
+        if model.rectifier is not None:
+            raise InputError(
+                f"images are {width}x{height}, but {topic} describes the lens for "
+                f"{camera.width}x{camera.height}",
+                "record the CameraInfo of this image, or rectified images",
+            )
+        self._account.note(f"{topic} is for another resolution; it is scaled to {width}x{height}")
+        return _Model(camera.scaled(width, height), None, b"")
 
     def _registered(
-        self, depth: Floats, depth_frame: str, color: _Model, color_frame: str
+        self, depth: Floats, color: _Model, frames: tuple[str, str], stamp: int
     ) -> Floats:
-        own = self._models.get(self.topics.depth_info)
+        topic = self.topics.depth_info
+        usable = topic in self._models or (topic in self._refused and frames[0] != frames[1])
+        if usable:
+            own = self._model(topic, depth.shape)
+            if own.rectifier is not None:
+                depth = own.rectifier.depth(depth)
+            return self._alignment.align(depth, (own.camera, color.camera), frames, stamp)
         size = (color.camera.height, color.camera.width)
-        if own is None or depth_frame == color_frame or not self.topics.depth_info:
-            if depth.shape != size:
-                raise InputError(
-                    f"depth is {depth.shape[1]}x{depth.shape[0]} and color {size[1]}x{size[0]}, "
-                    "and nothing says how they are related",
-                    "record the CameraInfo and transform of the depth camera",
-                )
-            return depth if color.rectifier is None else color.rectifier.depth(depth)
-        model = self._model(self.topics.depth_info, depth.shape)
-        if model.rectifier is not None:
-            depth = model.rectifier.depth(depth)
-        transform = self._between(color_frame, depth_frame)
-        if transform is None and _alike(model.camera, color.camera):
-            self._note("depth and color have the same camera model: taken to be registered")
-            return depth
-        if transform is None:
-            self._note(
-                f"no transform between {depth_frame!r} and {color_frame!r}: the two cameras are "
-                "taken to be at one place"
+        if depth.shape != size:
+            raise InputError(
+                f"depth is {depth.shape[1]}x{depth.shape[0]}, color {size[1]}x{size[0]}, and "
+                "nothing says how they are related",
+                "record the CameraInfo and transform of the depth camera",
             )
-        return self._registration_for(model.camera, color.camera, transform).register(depth)
-
-    def _between(self, color_frame: str, depth_frame: str) -> Pose | None:
-        try:
-            return self._transforms.lookup(color_frame, depth_frame, 0)
-        except TransformError:
-            return None
-
-    def _registration_for(
-        self, depth: Camera, color: Camera, transform: Pose | None
-    ) -> DepthRegistration:
-        if self._registration is None or self._registration[:2] != (depth, color):
-            registration = DepthRegistration(depth, color, transform or Pose.identity())
-            self._registration = (depth, color, registration)
-        return self._registration[2]
-
-    def _note(self, text: str) -> None:
-        self._notes.setdefault(text)
+        return depth if color.rectifier is None else color.rectifier.depth(depth)
 
 
-def _alike(a: Camera, b: Camera) -> bool:
-    values = [(a.fx, b.fx), (a.fy, b.fy), (a.cx, b.cx), (a.cy, b.cy)]
-    same_size = (a.width, a.height) == (b.width, b.height)
-    return same_size and all(abs(x - y) <= _SAME_INTRINSICS * y for x, y in values)
+def _signature(msg: Any) -> bytes:
+    """All of a CameraInfo but its header, to tell whether it says anything new."""
+    k, d = (getattr(msg, name, None) for name in ("k", "d"))
+    k, d = (msg.K, msg.D) if k is None else (k, d)
+    roi = msg.roi
+    numbers = [msg.width, msg.height, msg.binning_x, msg.binning_y]
+    region = [roi.x_offset, roi.y_offset, roi.width, roi.height]
+    values = np.concatenate([np.asarray(v, dtype=np.float64) for v in (k, d, numbers, region)])
+    return values.tobytes() + str(msg.distortion_model).encode()

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from perception_nodes.bags.model import Message
 from perception_nodes.bags.reader import Bag
 from perception_nodes.errors import InputError
+from perception_nodes.frames.account import Account
 from perception_nodes.frames.camera import CameraInput, Picture
+from perception_nodes.frames.opening import ODOMETRY, read_opening, transform_topics
 from perception_nodes.frames.poses import (
     NotYetError,
     OdometryTopicPoses,
-    PoseOrigin,
-    TransformPoses,
+    UnknownPoseError,
     VisualOdometry,
+    choose_origin,
     world_frame_above,
 )
-from perception_nodes.frames.topics import (
-    CAMERA_INFO,
-    CameraTopics,
-    TopicChoice,
-    find_cameras,
-    is_image,
-)
-from perception_nodes.geometry.transforms import TransformBuffer
+from perception_nodes.frames.realsense import ViewerConstants
+from perception_nodes.frames.topics import CAMERA_INFO, TopicChoice, find_cameras
+from perception_nodes.geometry.pose import Pose
+from perception_nodes.geometry.transforms import BACKWARD_JUMP_NS, TransformBuffer
 from perception_nodes.ros.conversion import object_states_from_msg
 from perception_nodes.ros.geometry_messages import time_from_msg, transform_from_msg
 from perception_nodes.scene import Frame, Sample, Truth
 
-_TF, _TF_STATIC = "/tf", "/tf_static"
-_ODOMETRY = "nav_msgs/msg/Odometry"
 _TRUTH = "truth/objects"
 # Transforms and truth may be recorded later than the image that they belong to.
 _PATIENCE = 1_000_000_000
-_PEEK_MESSAGES = 3000
-_GAP = 60.0
-_JUMP = 1_000_000_000
+_GAP = 60_000_000_000
+_MAX_TRUTHS = 1000
 
 
 @dataclass(slots=True)
@@ -46,7 +41,6 @@ class _Waiting:
     picture: Picture
     camera: str
     log_time: int
-    pose: Any = field(default=None)
 
 
 class FrameSource:
@@ -62,22 +56,35 @@ class FrameSource:
 
     Raises:
         BagError: The recording has no depth images or no camera model.
+        InputError: What it says about a camera is impossible.
     """
 
     def __init__(self, bag: Bag, choice: TopicChoice | None = None) -> None:
         self._bag = bag
-        self._choice = choice or TopicChoice()
+        self._account = Account()
         self._transforms = TransformBuffer()
-        self.drops: Counter[str] = Counter()
-        self._notes: dict[str, None] = {}
-        encodings, frame_ids, infos = self._peek()
-        self.cameras = find_cameras(bag.topics, encodings, self._choice)
+        self._transform_topics = transform_topics(bag)
+        opening = read_opening(
+            bag,
+            self._take_transforms,
+            lambda frame: world_frame_above(self._transforms, frame) is not None,
+        )
+        self.cameras, unused = find_cameras(bag.topics, opening.encodings, choice or TopicChoice())
+        for topic in unused:
+            self._account.note(f"the depth images of {topic} are not used")
+        self._origin = choose_origin(bag, self.cameras, opening, self._transforms, self._account)
+        self._use_one_camera_without_poses()
         self._inputs = [
-            CameraInput(c, self._transforms, self._notes, self.drops) for c in self.cameras
+            CameraInput(
+                topics,
+                self._transforms,
+                ViewerConstants(topics.depth, topics.color, opening.constants),
+                self._account,
+            )
+            for topics in self.cameras
         ]
-        for topic, message in infos.items():
+        for topic, message in opening.infos.items():
             self._take_info(topic, message)
-        self._origin = self._choose_origin(frame_ids)
         self._truth: dict[int, Truth] = {}
         self._truth_topics = {t for t in bag.topics if t.endswith(_TRUTH)}
         self._waiting: deque[_Waiting] = deque()
@@ -91,20 +98,24 @@ class FrameSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know."""
-        return tuple(self._notes)
+        return self._account.notes
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Images and frames that were not used, by cause."""
+        return self._account.drops
 
     @property
     def expected(self) -> int:
         """How many frames to expect; 0 if unknown."""
-        counts = [self._bag.topics[c.depth].expected or 0 for c in self.cameras]
-        return sum(counts)
+        return sum(self._bag.topics[c.depth].expected or 0 for c in self.cameras)
 
     def topics(self) -> set[str]:
         """The topics that are read."""
         names = {t for camera in self.cameras for t in camera.all()} | self._truth_topics
-        names |= {_TF, _TF_STATIC} & self._bag.topics.keys()
-        names |= {t.name for t in self._bag.topics.values() if t.type_name == _ODOMETRY}
-        return names
+        if isinstance(self._origin, OdometryTopicPoses):
+            names.add(self._origin.topic)
+        return names | self._transform_topics
 
     def __iter__(self) -> Iterator[Sample]:
         log_time = 0
@@ -113,56 +124,25 @@ class FrameSource:
             self._take(message)
             yield from self._release(log_time)
         for camera in self._inputs:
-            self._hold(camera.topics, camera.flush(), log_time)
+            self._hold(camera, camera.flush(), log_time)
         yield from self._release(log_time + 2 * _PATIENCE)
 
-    def _peek(self) -> tuple[dict[str, str], dict[str, str], dict[str, Any]]:
-        """Encodings and frame ids of images, camera models, static transforms near the start."""
-        images = {t.name for t in self._bag.topics.values() if is_image(t)}
-        infos = {t.name for t in self._bag.topics.values() if t.type_name == CAMERA_INFO}
-        wanted = images | infos | ({_TF, _TF_STATIC} & self._bag.topics.keys())
-        encodings: dict[str, str] = {}
-        frame_ids: dict[str, str] = {}
-        first_infos: dict[str, Any] = {}
-        missing = {t for t in images | infos if self._bag.topics[t].expected != 0}
-        messages = self._bag.messages(wanted)
-        for count, message in enumerate(messages):
-            if message.topic in (_TF, _TF_STATIC):
-                self._take_transforms(message)
-                continue
-            frame_ids.setdefault(message.topic, message.data.header.frame_id)
-            if message.topic in infos:
-                first_infos.setdefault(message.topic, message.data)
-            else:
-                encodings.setdefault(message.topic, getattr(message.data, "encoding", ""))
-            missing.discard(message.topic)
-            if (not missing and count >= len(wanted)) or count > _PEEK_MESSAGES:
-                break
-        return encodings, frame_ids, first_infos
-
-    def _choose_origin(self, frame_ids: dict[str, str]) -> PoseOrigin:
-        camera = self.cameras[0]
-        frame_id = frame_ids.get(camera.color or camera.depth, "")
-        world = world_frame_above(self._transforms, frame_id)
-        if world is not None:
-            return TransformPoses(self._transforms, world)
-        odometry = [t for t in self._bag.topics.values() if t.type_name == _ODOMETRY and t.expected]
-        if odometry:
-            return OdometryTopicPoses(odometry[0].name, self._transforms)
-        if len(self.cameras) > 1:
-            self._notes.setdefault(
-                f"nothing relates the {len(self.cameras)} cameras; only {camera.name} is used"
+    def _use_one_camera_without_poses(self) -> None:
+        if len(self.cameras) > 1 and isinstance(self._origin, VisualOdometry):
+            self._account.note(
+                f"nothing relates the {len(self.cameras)} cameras: only {self.cameras[0].name} "
+                "is used"
             )
-            del self.cameras[1:], self._inputs[1:]
-        return VisualOdometry()
+            self.cameras = self.cameras[:1]
 
     def _take(self, message: Message) -> None:
         topic, data = message.topic, message.data
-        if topic in (_TF, _TF_STATIC):
+        if topic in self._transform_topics:
             self._take_transforms(message)
         elif topic in self._truth_topics:
             self._take_truth(data)
-        elif isinstance(self._origin, OdometryTopicPoses) and message.type_name == _ODOMETRY:
+        elif message.type_name == ODOMETRY:
+            assert isinstance(self._origin, OdometryTopicPoses)
             self._origin.take(data, time_from_msg(data.header.stamp))
         elif message.type_name == CAMERA_INFO:
             self._take_info(topic, data)
@@ -170,7 +150,7 @@ class FrameSource:
             for camera in self._inputs:
                 if topic in (camera.topics.color, camera.topics.depth):
                     pictures = camera.take_image(topic, data, message.log_time)
-                    self._hold(camera.topics, pictures, message.log_time)
+                    self._hold(camera, pictures, message.log_time)
 
     def _take_info(self, topic: str, message: Any) -> None:
         for camera in self._inputs:
@@ -178,43 +158,49 @@ class FrameSource:
                 camera.take_info(topic, message)
 
     def _take_transforms(self, message: Message) -> None:
-        static = message.topic == _TF_STATIC
+        static = message.topic.endswith("tf_static")
         for transform in message.data.transforms:
             try:
                 stamp, parent, child, pose = transform_from_msg(transform)
                 self._transforms.insert(parent, child, stamp, pose, static)
             except InputError as error:
                 name = f"{transform.header.frame_id} -> {transform.child_frame_id}"
-                self._notes.setdefault(f"a transform {name} is ignored: {error}")
+                self._account.note(f"a transform {name} is ignored", str(error))
 
     def _take_truth(self, message: Any) -> None:
         stamp = time_from_msg(message.header.stamp)
-        self._truth[stamp] = Truth(stamp, object_states_from_msg(message))
-        while len(self._truth) > 1000:
+        try:
+            self._truth[stamp] = Truth(stamp, object_states_from_msg(message))
+        except InputError as error:
+            self._account.note("truth that can't be used is ignored", str(error))
+        while len(self._truth) > _MAX_TRUTHS:
             del self._truth[next(iter(self._truth))]
 
-    def _hold(self, camera: CameraTopics, pictures: list[Picture], log_time: int) -> None:
+    def _hold(self, camera: CameraInput, pictures: list[Picture], log_time: int) -> None:
+        """Let pictures wait for their poses; those that come too late for their camera go."""
+        name = camera.topics.name
         for picture in pictures:
-            self._waiting.append(_Waiting(picture, camera.name, log_time))
+            if self._is_in_order(name, picture.stamp):
+                self._waiting.append(_Waiting(picture, name, log_time))
+            else:
+                self._account.drop(f"frame of {name} older than the one before")
 
     def _release(self, log_time: int) -> Iterator[Sample]:
         while self._waiting:
             first = self._waiting[0]
-            expired = log_time > first.log_time + _PATIENCE
-            if self._truth_topics and first.picture.stamp not in self._truth and not expired:
-                return
-            try:
-                pose = self._origin.pose(first.picture)
-            except NotYetError:
-                if not expired:
-                    return
-                pose = None
-            self._waiting.popleft()
-            if not self._in_order(first):
-                continue
-            if pose is None:
-                self.drops["frame without a known camera pose (its slots only)"] += 1
             picture = first.picture
+            expired = log_time > first.log_time + _PATIENCE
+            if self._truth_topics and picture.stamp not in self._truth and not expired:
+                return
+            pose: Pose | None = None
+            try:
+                pose = self._origin.pose(picture)
+            except (NotYetError, UnknownPoseError) as error:
+                if isinstance(error, NotYetError) and not expired:
+                    return
+                kind = f"frame of {first.camera} without a camera pose, so only its slots count"
+                self._account.drop(kind, str(error))
+            self._waiting.popleft()
             frame = Frame(
                 picture.stamp,
                 first.camera,
@@ -226,18 +212,16 @@ class FrameSource:
             )
             yield Sample(frame, self._truth.pop(picture.stamp, None))
 
-    def _in_order(self, waiting: _Waiting) -> bool:
-        stamp, camera = waiting.picture.stamp, waiting.camera
+    def _is_in_order(self, camera: str, stamp: int) -> bool:
         last = self._last.get(camera)
+        if last is not None and last - BACKWARD_JUMP_NS < stamp <= last:
+            return False
         if last is not None and stamp <= last:
-            if stamp > last - _JUMP:
-                self.drops[f"frame of {camera} older than the one before"] += 1
-                return False
-            self._notes.setdefault(
-                f"the clock of {camera} jumps back by {(last - stamp) / 1e9:.1f} s"
+            self._account.note(
+                f"the clock of {camera} jumps back", f"by {(last - stamp) / 1e9:.1f} s"
             )
-        elif last is not None and (stamp - last) / 1e9 > _GAP:
-            self._notes.setdefault(f"{camera} pauses for {_duration((stamp - last) / 1e9)}")
+        elif last is not None and stamp - last > _GAP:
+            self._account.note(f"{camera} pauses", _duration((stamp - last) / 1e9))
         self._last[camera] = stamp
         return True
 
