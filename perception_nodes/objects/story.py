@@ -69,3 +69,8 @@ class Story:
     def removed(self, track: Track) -> None:
         """An object is given up."""
         self.tell(EventKind.REMOVED, track, f"{track.name} is gone; the memory keeps it")
+
+    def mistaken(self, track: Track) -> None:
+        """What was taken for an object is a piece of background."""
+        text = f"{track.name} is no object: it is not set off from the background"
+        self.tell(EventKind.REMOVED, track, text)

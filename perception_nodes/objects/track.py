@@ -25,6 +25,7 @@ _MATURE = 5
 _OVERSIZE_PATIENCE = 15
 # An object that comes back farther away than this was carried: it did not drift there.
 _CARRIED = 0.03
+_MISTAKEN_FRAMES = 20
 # Where the center lies inside the visible surface is guessed from the shape: an error of this share
 # of the extent, which no number of frames averages out (calibrated in simulation, docs/objects.md).
 _SHAPE_BIAS = 0.06
@@ -56,6 +57,7 @@ class Track:
         seen_at: Where it was last seen.
         hidden: Whether it has been reported hidden.
         absorbed: Consecutive frames in which another object took its place.
+        unrecognized: Frames in which a surface was in its place, in plain view, but no slot.
         label, label_score, latent, model_id, log_mass, log_friction: As in `ObjectState`.
     """
 
@@ -80,6 +82,7 @@ class Track:
     hidden: bool = False
     traveling: bool = False
     absorbed: int = 0
+    unrecognized: int = 0
     label: str = ""
     label_score: float = 0.0
     latent: Floats | None = None
@@ -136,6 +139,11 @@ class Track:
     def mature(self) -> bool:
         """Whether the size is known from several uncut sightings."""
         return self.full_views >= _MATURE
+
+    @property
+    def mistaken(self) -> bool:
+        """Whether it was a piece of background: in plain view it is hardly ever recognized."""
+        return self.unrecognized > max(_MISTAKEN_FRAMES, 2 * self.hits) and not self.label
 
     def surface(self) -> Floats:
         """(P, 3) where its known surface should be."""

@@ -143,6 +143,8 @@ class ObjectTracker:
                 if slot >= 0 and share >= _CLAIM and track.misses * dt < 1.0:
                     merged.add(slot)
                     track.touch(frame.stamp)
+                elif share < _CLAIM:
+                    track.unrecognized += 1
             self._judge(track, frame, _TO_VISIBILITY[verdict])
             if track.visibility is Visibility.LOST and verdict is Verdict.GONE:
                 sharpness = 1.0 / (1.0 + (2.0 * track.spread / float(track.size.max())) ** 2)
@@ -226,9 +228,14 @@ class ObjectTracker:
                     self._tracks.remove(track)
                 continue
             self._unite(track, [t for t in seen if t in self._tracks])
+            if track not in self._tracks:
+                continue
             if track.existence < self._parameters.remove_below:
                 self._tracks.remove(track)
                 story.removed(track)
+            elif track.mistaken:
+                self._tracks.remove(track)
+                story.mistaken(track)
         confirmed = [t for t in self._tracks if t.confirmed]
         for track in sorted(confirmed, key=lambda t: (-t.last_seen, t.number))[MAX_OBJECTS:]:
             self._tracks.remove(track)

@@ -18,7 +18,7 @@ from perception_nodes.viewrope.segmentation import CREASE, concavity, split
 from perception_nodes.viewrope.surface import Surface, prepare
 
 MODEL_ID = "depth-finder-1"
-MAX_EXTENT = 0.6
+MAX_EXTENT = 1.0
 """What is larger than this, meters, is furniture or building."""
 
 _MAX_POINTS = 64

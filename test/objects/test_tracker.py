@@ -106,6 +106,21 @@ def test_an_object_whose_place_is_seen_to_be_empty_is_lost_and_then_given_up() -
     assert session.kinds()[-2:] == [EventKind.LOST, EventKind.REMOVED]
 
 
+def test_a_piece_of_background_taken_for_an_object_is_given_up() -> None:
+    session = Session()
+    session.show(MUG, frames=6)
+    background = Box(MUG.center, MUG.size, slot=False)
+    assert len(session.show(background, frames=19)) == 1
+    assert session.show(background, frames=5) == ()
+    assert "is no object" in session.events[-1].text
+
+
+def test_an_object_known_for_long_survives_a_while_without_being_recognized() -> None:
+    session = Session()
+    session.show(MUG, frames=30)
+    assert len(session.show(Box(MUG.center, MUG.size, slot=False), frames=60)) == 1
+
+
 def test_only_looking_through_a_place_lowers_existence() -> None:
     session = Session()
     (seen,) = session.show(MUG, frames=10)
