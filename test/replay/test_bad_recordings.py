@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,65 +25,15 @@ from bags_for_replay import (
     tabletop_messages,
     transforms,
 )
+from replaying import Replay
 from tabletop import CAMERA, DEFAULT_VIEW
 
-from perception_nodes.bags.reader import open_bag
-from perception_nodes.cli import main
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.ros.geometry_messages import header_to_msg
 from perception_nodes.ros.image_messages import depth_to_msg
 
 SECOND = 1_000_000_000
-
-
-class Ran(NamedTuple):
-    """How a run of the command ended and what it left behind."""
-
-    status: int
-    out: str
-    err: str
-    folder: Path
-
-    @property
-    def stamps(self) -> list[int]:
-        """Log times of the object states it recorded."""
-        with open_bag(self.folder / "objects.mcap") as bag:
-            return [m.log_time for m in bag.messages({"/objects"})]
-
-    def objects(self) -> int:
-        """How many objects the memory knows."""
-        with MemoryReader(self.folder / "memory.db") as memory:
-            return len(memory.records())
-
-    def report(self) -> str:
-        """The page."""
-        return (self.folder / "report.html").read_text()
-
-
-class Replay:
-    """Runs the command on a recording in a folder of its own."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self._capsys = capsys
-
-    def __call__(self, bag: Path | Sequence[Recorded], *options: str) -> Ran:
-        path = bag if isinstance(bag, Path) else save(self.folder / "bag.mcap", bag)
-        out = self.folder / "out"
-        self._capsys.readouterr()
-        status = main(["replay", str(path), "-o", str(out / "objects.mcap"), *options])
-        captured = self._capsys.readouterr()
-        return Ran(status, captured.out, captured.err, out)
-
-
-@pytest.fixture
-def replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Replay:
-    return Replay(tmp_path, capsys)
-
-
-def lost(ran: Ran) -> list[str]:
-    return [line for line in ran.out.splitlines() if line.startswith("LOST")]
 
 
 def assert_nothing_left(folder: Path) -> None:
@@ -99,7 +49,7 @@ def without(messages: Sequence[Recorded], *topics: str) -> list[Recorded]:
 def test_a_clean_recording_is_replayed_in_full_with_status_0(replay: Replay) -> None:
     ran = replay(tabletop_messages(stamps(8)))
     assert ran.status == 0
-    assert lost(ran) == []
+    assert ran.lost == []
     assert ran.stamps == stamps(8)
     assert ran.objects() == 2
     assert "transforms in the recording (frame map)" in ran.out
@@ -111,7 +61,7 @@ def test_of_a_truncated_recording_what_is_left_is_kept(replay: Replay) -> None:
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
     ran = replay(cut)
     assert ran.status == 3
-    assert any("cut.mcap" in line for line in lost(ran))
+    assert any("cut.mcap" in line for line in ran.lost)
     assert 5 < len(ran.stamps) < 60
     assert ran.stamps == stamps(len(ran.stamps))
     assert ran.objects() == 2
@@ -229,7 +179,7 @@ def test_frames_before_the_first_valid_camera_model_are_stated_as_lost(replay: R
     ran = replay(spoiled(tabletop_messages(stamps(9)), range(3)))
     assert ran.status == 3
     assert ran.stamps == stamps(9)[3:]
-    (line,) = lost(ran)
+    (line,) = ran.lost
     assert "3 x frame of camera that can't be used" in line
     assert "uncalibrated" in line
 
@@ -288,7 +238,7 @@ def test_stamps_out_of_order_cost_only_the_late_frames(replay: Replay) -> None:
     ]
     ran = replay(shuffled)
     assert ran.status == 3
-    assert lost(ran) == ["LOST          2 x frame of camera older than the one before"]
+    assert ran.lost == ["LOST          2 x frame of camera older than the one before"]
     assert ran.stamps == [times[i] for i in (0, 1, 2, 5, 6, 7, 8, 9)]
     assert ran.objects() == 2
 
@@ -341,7 +291,7 @@ def test_images_without_a_partner_amid_the_recording_are_stated_as_lost(replay: 
     ]
     ran = replay(messages)
     assert ran.status == 3
-    assert lost(ran) == ["LOST          3 x color image of camera without a partner"]
+    assert ran.lost == ["LOST          3 x color image of camera without a partner"]
     assert ran.stamps == [t for t in times if t not in gone]
 
 
@@ -363,7 +313,7 @@ def test_color_without_depth_for_most_of_the_time_is_a_loss(replay: Replay) -> N
     ]
     ran = replay(messages)
     assert ran.status == 3
-    assert "color image of camera without a partner" in lost(ran)[0]
+    assert "color image of camera without a partner" in ran.lost[0]
 
 
 def test_impossible_transforms_are_ignored_and_noted_once(replay: Replay) -> None:
@@ -387,7 +337,7 @@ def test_frames_whose_pose_is_unknown_are_stated_as_lost(replay: Replay) -> None
     ]
     ran = replay(messages)
     assert ran.status == 3
-    (line,) = lost(ran)
+    (line,) = ran.lost
     assert "3 x frame of camera without a camera pose" in line
     assert "before the first of its" in line
     assert len(ran.stamps) == 12
@@ -400,7 +350,7 @@ def test_images_that_contradict_themselves_cost_only_their_frame(replay: Replay)
     depth[5].message.encoding = "rgb8"
     ran = replay(messages)
     assert ran.status == 3
-    assert "2 x frame of camera that can't be used" in lost(ran)[0]
+    assert "2 x frame of camera that can't be used" in ran.lost[0]
     assert len(ran.stamps) == 6
 
 
