@@ -31,8 +31,9 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	for script in bench/[a-z]*.py; do \
-	  case $$script in bench/common.py|bench/optimizers.py|bench/scenarios.py) ;; *) $(BIN)/python $$script || exit 1 ;; esac; done
+	for script in bags odometry finder ycbv replay memory simulation objects association; do \
+	  $(BIN)/python bench/$$script.py || exit 1; done
+	$(BIN)/python scripts/with_ros.py python bench/latency_ros.py
 
 # The evidence pages from committed results; RUN=1 measures again first, TIER=full on a GPU.
 evidence: $(if $(RUN),$(TRAIN)/.train,$(VENV)/.dev)
