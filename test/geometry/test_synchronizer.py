@@ -147,3 +147,21 @@ def test_jitter_and_losses_never_pair_images_of_different_moments(seed: int) -> 
     assert all(c == d for c, d in moment)
     both = {round(c / 33) for c in color} & {round(d / 33) for d in depth}
     assert {c for c, _ in moment} == both
+
+
+def test_images_outside_the_other_input_are_told_from_those_that_lost_their_partner() -> None:
+    stamps = list(range(0, 3000, 100))
+    sync = Sync("color", "depth")
+    feed(sync, stamps, [s for s in stamps if 300 <= s < 2700 and s != 1500])
+    color, _ = sync.statistics
+    assert color.unpaired == 7
+    assert color.outside == 6
+
+
+def test_images_long_after_the_other_input_ended_did_lose_their_partner() -> None:
+    stamps = list(range(0, 5000, 100))
+    sync = Sync("color", "depth")
+    feed(sync, stamps, [s for s in stamps if s < 1000])
+    color, _ = sync.statistics
+    assert color.unpaired == 40
+    assert 0 < color.outside <= 10
