@@ -21,6 +21,8 @@ _BASE_TOLERANCE = 0.005
 _NOISE_TOLERANCE = (1.2, 3.0)
 _BIG_AREA = 0.2
 _BELOW = 0.03
+_PATCH = 0.03
+_VAGUE = 0.04
 _NO_WALL = 0.2
 _UPRIGHT_CAMERA = np.array([0.0, -1.0, 0.0])
 
@@ -106,7 +108,9 @@ def find_background(
     Returns:
         The background; without supports where there is no plane that things could stand on.
     """
-    planes = _detect(_sample(surface), known)
+    samples = _sample(surface)
+    inliers = _detect(samples, known)
+    planes = list(inliers)
     support = _main_support(planes, up)
     if support is not None and (up is None or support.normal @ up < _LEVEL):
         up = support.normal
@@ -116,18 +120,42 @@ def find_background(
     level = [p for p in large if p is not support and p.normal @ up > _LEVEL]
     supports = level if support is None else [support, *level]
     walls = [p for p in large if not any(p is s for s in supports)]
+    lowest = max(supports, key=lambda p: p.offset, default=None)
     mask = np.zeros(surface.disparity.shape, dtype=bool)
     limit = tolerance(surface, surface.points[..., 2])
-    for plane in (*supports, *walls):
-        mask |= _belongs(surface, plane, limit)
+    for plane in supports:
+        part = _belongs(surface, plane, limit)
+        mask |= part if plane is lowest else part & _patches(samples, inliers[plane], surface)
+    for plane in walls:
+        part = np.abs(plane.height(surface.points)) < limit
+        mask |= part & _patches(samples, inliers[plane], surface)
     return Background(mask, tuple(supports), tuple(walls), up)
 
 
 def _belongs(surface: Surface, plane: Plane, limit: Floats) -> Bools:
-    """Pixels on a plane; close to it also those whose normals are disturbed by an edge."""
+    """Pixels on a support, but not the lower ends of what stands on it.
+
+    The normals tell, except where they are too noisy, or so close to the plane that they are
+    disturbed by the edge.
+    """
     height = np.abs(plane.height(surface.points))
     along = surface.normals @ plane.normal.astype(np.float32)
-    return np.asarray((height < limit) & ((along > 0.8) | (height < 0.5 * limit) | np.isnan(along)))
+    vague = (height < 0.5 * limit) | np.isnan(along) | (limit > _VAGUE)
+    return np.asarray((height < limit) & ((along > 0.8) | vague))
+
+
+def _patches(samples: _Samples, inliers: Bools, surface: Surface) -> Bools:
+    """(h, w) around the parts of a plane that are too large for the top or side of an object.
+
+    Elsewhere a thing may touch the infinite plane by chance, as one as high as a shelf does.
+    """
+    parts, part = _connected(samples, inliers)
+    area = np.bincount(part, samples.area[inliers], int(parts.max()) + 1)
+    area[0] = 0.0
+    grid = cv2.dilate((area >= _PATCH)[parts].astype(np.uint8), np.ones((3, 3), np.uint8))
+    height, width = surface.disparity.shape
+    full = cv2.resize(grid, None, fx=_STRIDE, fy=_STRIDE, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(full[:height, :width] > 0)
 
 
 def _sample(surface: Surface) -> _Samples:
@@ -143,10 +171,10 @@ def _sample(surface: Surface) -> _Samples:
     return _Samples(p, n, 2.0 * tolerance(surface, depth), area, np.nonzero(known), known.shape)
 
 
-def _detect(samples: _Samples, known: tuple[Plane, ...]) -> list[Plane]:
-    """Planes by consensus, those with the largest area first."""
+def _detect(samples: _Samples, known: tuple[Plane, ...]) -> dict[Plane, Bools]:
+    """Planes by consensus, those with the largest area first, with the samples on each."""
     free = np.ones(len(samples.points), dtype=bool)
-    planes: list[Plane] = []
+    planes: dict[Plane, Bools] = {}
     while len(planes) < _MAX_PLANES:
         best = _most_popular(samples, np.flatnonzero(free), known)
         known = ()
@@ -155,7 +183,7 @@ def _detect(samples: _Samples, known: tuple[Plane, ...]) -> list[Plane]:
         plane, inliers = _refine(samples, *best, free)
         if plane is None:
             break
-        planes.append(plane)
+        planes[plane] = inliers
         free &= ~inliers
     return planes
 
@@ -215,16 +243,21 @@ def _agreeing(
 
 def _extent(samples: _Samples, inliers: Bools) -> float:
     """The longest extent of the largest connected part, meters."""
-    grid = np.zeros(samples.shape, dtype=np.uint8)
-    rows, columns = (w[inliers] for w in samples.where)
-    grid[rows, columns] = 1
-    _, parts = cv2.connectedComponents(cv2.dilate(grid, np.ones((3, 3), np.uint8)))
-    part = parts[rows, columns]
+    _, part = _connected(samples, inliers)
     largest = samples.points[inliers][part == np.bincount(part).argmax()]
     center = largest - largest.mean(axis=0)
     axis = np.linalg.eigh((center.T @ center).astype(np.float64))[1][:, 2]
     low, high = np.percentile(center @ axis, (2, 98))
     return float(high - low)
+
+
+def _connected(samples: _Samples, inliers: Bools) -> tuple[Ints, Ints]:
+    """Connected parts of some samples: their image, and the part of each."""
+    grid = np.zeros(samples.shape, dtype=np.uint8)
+    rows, columns = (w[inliers] for w in samples.where)
+    grid[rows, columns] = 1
+    _, parts = cv2.connectedComponents(cv2.dilate(grid, np.ones((3, 3), np.uint8)))
+    return np.asarray(parts, dtype=np.int32), np.asarray(parts[rows, columns], dtype=np.int32)
 
 
 def _main_support(planes: list[Plane], up: Floats | None) -> Plane | None:

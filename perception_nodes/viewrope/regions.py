@@ -9,7 +9,7 @@ import numpy as np
 
 from perception_nodes.arrays import Bools, Floats, Ints
 from perception_nodes.viewrope.pairs import Pairs
-from perception_nodes.viewrope.planes import Background
+from perception_nodes.viewrope.planes import Background, tolerance
 from perception_nodes.viewrope.surface import Surface
 
 MIN_PIXELS = 40
@@ -66,9 +66,11 @@ def plausible(surface: Surface, background: Background, labels: Ints, lines: Out
     good[0] = False
     inside = labels > 0
     region, points = labels[inside], surface.points[inside]
+    near = np.maximum(_MIN_HEIGHT, tolerance(surface, points[:, 2]))
+    far = np.ones(len(points), dtype=bool)
     for plane in (*background.supports, *background.walls):
-        far = np.abs(plane.height(points)) > _MIN_HEIGHT
-        good &= np.bincount(region[far], minlength=count) > 0.1 * size
+        far &= np.abs(plane.height(points)) > near
+    good &= np.bincount(region[far], minlength=count) > 0.1 * size
     for cut in np.flatnonzero(good & (lines.at_border > _WALL_BORDER)):
         good[cut] = not _is_wall(points[region == cut], background.up, surface.noise)
     return np.asarray(good)
