@@ -20,6 +20,7 @@ class BuildWithResources(build_py):
     """Copy what the program reads at run time beside the modules."""
 
     def run(self) -> None:
+        """Build the packages, then add the resources (not in an editable installation)."""
         super().run()
         if self.editable_mode:
             return
