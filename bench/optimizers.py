@@ -24,7 +24,7 @@ from perception_models.cells import Batch, Cell
 from perception_models.configuration import configured
 from perception_models.device import choose, describe
 from perception_models.discs.task import Configuration, DiscsTask
-from perception_models.optimizers.names import DEFAULT_RATES
+from perception_models.optimizers.names import DEFAULT_RATES, METHODS
 from perception_models.task import TEST, VALIDATION
 from perception_models.trainer import Trainer
 
@@ -33,7 +33,7 @@ SCHEDULES = {
     "falling": ("adamw", "muon", "namo", "namo-d", "adamw+magma"),
     "constant": ("adamw", "muon", "namo"),
 }
-PARTS = (*SCHEDULES, "forgetting")
+PARTS: tuple[str, ...] = (*SCHEDULES, "forgetting")
 TIERS = {"cpu": (3, 800), "full": (10, 5000)}
 GRID_SEED = 100
 GRID_FACTORS = (0.5, 1.0, 2.0)
@@ -80,11 +80,15 @@ def compare(method: str, schedule: str, seeds: list[int], steps: int, device: to
     return row
 
 
-def grid(method: str, steps: int, device: torch.device) -> dict[str, float]:
+def grid(
+    method: str, known: dict[str, float], steps: int, device: torch.device
+) -> dict[str, float]:
     """Validation errors over learning rates, on a seed that the comparison doesn't use."""
-    table = {}
+    table = dict(known)
     for factor in GRID_FACTORS:
         rate = factor * DEFAULT_RATES[method]
+        if f"{rate:g}" in table:
+            continue
         task = DiscsTask(settings(optimizer=method, steps=steps, rate=rate), device)
         errors = trained(task, [GRID_SEED]).errors(VALIDATION)
         table[f"{rate:g}"] = round(float(errors[0]["error"].mean()), 4)
@@ -152,6 +156,7 @@ def main() -> None:
     parser.add_argument("--tier", choices=tuple(TIERS), default="cpu")
     parser.add_argument("--grid", choices=sorted(DEFAULT_RATES), help="only try rates of a method")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, help="not all of a part")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -161,7 +166,8 @@ def main() -> None:
     count, steps = TIERS[args.tier]
     seeds = list(range(count))
     if args.grid:
-        figures.setdefault("grid", {})[args.grid] = grid(args.grid, steps // 2, device)
+        tables = figures.setdefault("grid", {})
+        tables[args.grid] = grid(args.grid, tables.get(args.grid, {}), steps // 2, device)
         write_result(NAME, figures)
         return
     tier = figures.setdefault(args.tier, {})
@@ -170,8 +176,8 @@ def main() -> None:
         if part == "forgetting":
             tier[part] = forgetting(seeds, steps // 2, device)
             continue
-        for method in SCHEDULES[part]:
-            rows = tier.setdefault("methods", {}).setdefault(part, {})
+        rows = tier.setdefault("methods", {}).setdefault(part, {})
+        for method in args.methods or SCHEDULES[part]:
             rows[method] = compare(method, part, seeds, steps, device)
             write_result(NAME, figures)
     write_result(NAME, figures)

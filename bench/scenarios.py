@@ -32,6 +32,7 @@ from perception_nodes.arrays import Ints
 
 NAME = "scenarios"
 TIERS = {"cpu": (3, 300, 8000, 500), "full": (10, 3000, 100_000, 4000)}
+PARTS = ("sets", "curricula")
 WRONG = 0.05
 POOL_SEED, TEST_SEED = 11, 12
 HORIZON = 4
@@ -147,7 +148,7 @@ def curricula(steps: int, seeds: list[int], device: torch.device) -> dict[str, A
         f"{HORIZON} intervals": {"longest_horizon": HORIZON},
         "growing": {"longest_horizon": HORIZON, "curriculum": "true"},
     }.items():
-        task = DiscsTask(settings(steps=steps, batch=64, evaluate_every=20, **values), device)
+        task = DiscsTask(settings(steps=steps, batch=64, evaluate_every=10, **values), device)
         trainer = trained(task, seeds)
         found = trainer.errors(TEST)
         rows[name] = {
@@ -167,6 +168,7 @@ def main() -> None:
     """Measure a tier and keep the other's figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tier", choices=tuple(TIERS), default="cpu")
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -175,13 +177,12 @@ def main() -> None:
     seeds = list(range(count))
     path = RESULTS / f"{NAME}.json"
     figures = json.loads(path.read_text())["figures"] if path.exists() else {}
-    figures[args.tier] = {
-        "seeds": seeds,
-        "steps": steps,
-        "machine": describe(device),
-        "scenario_sets": sets(steps, pool, size, seeds, device),
-        "curricula": curricula(steps // 2, seeds, device),
-    }
+    tier = figures.setdefault(args.tier, {})
+    tier.update(seeds=seeds, steps=steps, machine=describe(device))
+    if "sets" in args.part:
+        tier["scenario_sets"] = sets(steps, pool, size, seeds, device)
+    if "curricula" in args.part:
+        tier["curricula"] = curricula(steps // 2, seeds, device)
     write_result(NAME, figures)
 
 

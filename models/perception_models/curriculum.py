@@ -26,7 +26,7 @@ class HorizonCurriculum:
     longest: int
     grows: bool
     patience: int = 2
-    improvement: float = 0.01
+    improvement: float = 0.05
     horizon: int = 0
     best: float = float("inf")
     idle: int = 0

@@ -210,7 +210,7 @@ def test_the_rate_grows_then_falls_to_zero_or_stays() -> None:
 def test_the_horizon_doubles_when_errors_stop_falling() -> None:
     curriculum = HorizonCurriculum(longest=4, grows=True, patience=2)
     assert curriculum.horizon == 1
-    told = [curriculum.told(e) for e in (1.0, 0.5, 0.499, 0.498)]
+    told = [curriculum.told(e) for e in (1.0, 0.5, 0.49, 0.48)]
     assert told == [False, False, False, True]
     assert curriculum.horizon == 2
     assert not curriculum.told(3.0), "a longer horizon begins with a best of its own"
