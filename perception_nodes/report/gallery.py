@@ -112,6 +112,7 @@ def _names(key: KeyFrame, record: RunRecord) -> str:
         hidden = outline.visibility != Visibility.VISIBLE
         name = track.name if len(track.name) <= 22 else track.name[:21] + "…"
         note = f" hidden {outline.hidden_for:.1f} s" if hidden else ""
+        note = " hidden" if hidden and outline.hidden_for < 0.05 else note
         wide = 6.1 * len(name + note) + 14
         x = min(max(outline.anchor[0] - wide / 2, 3.0), max(3.0, key.width - wide - 3.0))
         y = _free(taken, x, outline.anchor[1], wide, key.height)

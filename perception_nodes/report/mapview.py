@@ -57,7 +57,7 @@ def draw_map(record: RunRecord, tracks: list[Track]) -> str:
         _grid(chart),
         *(_view(chart, list(views)) for views in record.views.values()),
         *(_trail(chart, track) for track in tracks),
-        *(_belief(chart, track) for track in tracks),
+        *(_belief(chart, track) for track in sorted(tracks, key=_footprint, reverse=True)),
         _names(chart, tracks),
         '<g id="now"></g></svg>',
     ]
@@ -166,6 +166,12 @@ def _belief(chart: Chart, track: Track) -> str:
         f'transform="translate({num(x)} {num(y)}) rotate({num(turn)})"/>'
         f'<path d="{outline}"/><circle cx="{num(x)}" cy="{num(y)}" r="2.5"/></g>'
     )
+
+
+def _footprint(track: Track) -> float:
+    """Area of an object from above; what is large is drawn first, below what is small."""
+    area = float(track.state.size[0] * track.state.size[1])
+    return area if math.isfinite(area) else 0.0
 
 
 def _names(chart: Chart, tracks: list[Track]) -> str:

@@ -40,7 +40,10 @@ def bdi(text: object) -> str:
 
 def color(index: int) -> str:
     """The color of the object that appeared as number `index`."""
-    return PALETTE[index % len(PALETTE)]
+    if index < len(PALETTE):
+        return PALETTE[index]
+    # Beyond the palette, the golden angle keeps neighbors in number apart in hue.
+    return f"hsl({(index * 137.508 + 20) % 360:.0f} 52% 56%)"
 
 
 def num(value: float, digits: int = 1) -> str:

@@ -14,19 +14,7 @@ def headline(record: RunRecord, tracks: list[Track], summary: RunSummary) -> str
         return "No frame could be processed."
     if not tracks:
         return f"No object was found in {plural(summary.frames, 'frame')}."
-    episodes = [track.episodes(record.duration) for track in tracks]
-    hidden = sum(bool(own) for own in episodes)
-    kept = [own for own in episodes if _stayed_known(own)]
-    count = plural(len(tracks), "object")
-    if not hidden:
-        story = f"{count}, none of them ever out of sight"
-    elif not kept:
-        story = f"{count}; {hidden} went out of sight and none of them was found again"
-    else:
-        longest = max(e.end - e.begin for own in kept for e in own if e.ending is not None)
-        some = "all" if len(kept) == len(tracks) else f"{len(kept)}"
-        whom = "it" if len(tracks) == 1 else f"{some} of them"
-        story = f"{count}, {whom} stayed known while out of sight — longest {seconds(longest)}"
+    story = f"{plural(len(tracks), 'object')}{_unseen(record, tracks)}"
     switches = _switches(summary)
     return f"{story}{'' if switches is None else '; ' + switches}."
 
@@ -42,7 +30,7 @@ def tiles(record: RunRecord, tracks: list[Track], summary: RunSummary) -> str:
     rate = summary.frames / summary.duration if summary.duration > 0 else 0.0
     cells = [
         ("Objects", str(len(tracks)), plural(len(record.events) + record.more_events, "event")),
-        ("Found again", survived, "times out of sight" + (f", {still} still" * bool(still))),
+        ("Found again", survived, f"{still} still out of sight" if still else "times out of sight"),
         ("Longest unseen", _longest(found), "and found again"),
         ("Duration", seconds(summary.duration), plural(summary.frames, "frame")),
         ("Speed", f"{summary.fps:.1f} fps", f"recorded at {rate:.0f} fps" if rate else ""),
@@ -65,10 +53,22 @@ def _tile(name: str, value: str, note: str) -> str:
     )
 
 
-def _stayed_known(episodes: list[Episode]) -> bool:
-    """Whether it was found again and never lost; what is unseen at the end proves nothing."""
-    endings = [episode.ending for episode in episodes]
-    return Visibility.VISIBLE in endings and Visibility.LOST not in endings
+def _unseen(record: RunRecord, tracks: list[Track]) -> str:
+    """What became of the objects that went out of sight, as the rest of a sentence."""
+    episodes = [own for own in (track.episodes(record.duration) for track in tracks) if own]
+    if not episodes:
+        return ", none of them ever out of sight"
+    # What is unseen at the end of the run proves nothing either way.
+    ended = [own for own in episodes if any(e.ending is not None for e in own)]
+    kept = [own for own in ended if all(e.ending != Visibility.LOST for e in own)]
+    if not ended:
+        return f", {len(episodes)} of them out of sight at the end"
+    if not kept:
+        return f"; {len(ended)} went out of sight and none of them was found again"
+    longest = max(e.end - e.begin for own in kept for e in own if e.ending is not None)
+    some = "all" if len(kept) == len(ended) else f"{len(kept)} of"
+    whom = "the one" if len(ended) == 1 else f"{some} {len(ended)}"
+    return f"; {whom} that went out of sight stayed known — longest {seconds(longest)}"
 
 
 def _longest(episodes: list[Episode]) -> str:

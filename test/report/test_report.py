@@ -28,7 +28,9 @@ def test_the_headline_tells_how_many_objects_stayed_known(
     text = write(tmp_path, make_world(duration=8.0))
     headline = re.search(r"<h1[^>]*>(.*?)</h1>", text, re.DOTALL)
     assert headline is not None
-    assert re.search(r"8 objects, \d of them stayed known\s+while out of sight", headline[1])
+    assert re.search(
+        r"8 objects; all \d that went out of sight stayed known — longest \d\.\d s", headline[1]
+    )
 
 
 def test_the_page_loads_nothing_from_anywhere(

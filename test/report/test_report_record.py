@@ -44,7 +44,7 @@ def told(run: RunRecord) -> str:
 def test_an_episode_out_of_sight_lasts_until_the_object_is_seen_again() -> None:
     run = record(VISIBLE, OCCLUDED, OUT_OF_VIEW, VISIBLE, VISIBLE)
     assert episodes(run) == [Episode(1.0, 3.0, VISIBLE)]
-    assert told(run) == "1 object, it stayed known while out of sight — longest 2.0 s."
+    assert told(run) == "1 object; the one that went out of sight stayed known — longest 2.0 s."
 
 
 def test_an_object_that_is_lost_or_dropped_did_not_stay_known() -> None:
@@ -57,7 +57,21 @@ def test_an_object_that_is_lost_or_dropped_did_not_stay_known() -> None:
 def test_an_object_still_out_of_sight_at_the_end_proves_nothing() -> None:
     run = record(VISIBLE, OCCLUDED, OCCLUDED)
     assert [e.ending for e in episodes(run)] == [None]
-    assert "none of them was found again" in told(run)
+    assert told(run) == "1 object, 1 of them out of sight at the end."
+
+
+def test_the_headline_counts_only_objects_whose_fate_is_known() -> None:
+    run = RunRecord()
+    fates = {
+        "found": (VISIBLE, OCCLUDED, VISIBLE),
+        "lost": (VISIBLE, OCCLUDED, LOST),
+        "unseen": (VISIBLE, OCCLUDED, OCCLUDED),
+        "seen": (VISIBLE, VISIBLE, VISIBLE),
+    }
+    for k in range(3):
+        beliefs = [state(name, 0, visibility=fate[k]) for name, fate in fates.items()]
+        run.add(frame(k * SECOND), scene(k * SECOND, *beliefs), {})
+    assert told(run) == "4 objects; 1 of 2 that went out of sight stayed known — longest 1.0 s."
 
 
 def test_flicker_is_no_episode() -> None:
