@@ -143,6 +143,7 @@ def _training(order: Order, trainer: Trainer, best: int) -> dict[str, Any]:
     return {
         "command": order.command,
         "configuration": configuration_values(order.task.configuration),
+        "learning_rate": trainer.optimizers.rate,
         "seeds": list(order.seeds),
         "shipped_seed": trainer.stack.cells[best].seed,
         "chosen_by": f"{order.task.metric} on validation episodes",

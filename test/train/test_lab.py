@@ -21,6 +21,7 @@ from perception_models.commands import train
 from perception_models.configuration import configured
 from perception_models.discs.task import Configuration
 from perception_models.errors import TrainingError
+from perception_models.optimizers.names import DEFAULT_RATES
 from perception_nodes.errors import ConfigurationError, ModelError, PermanenceError
 from perception_nodes.model_cards import check_file, check_signature, read_card, signature
 
@@ -59,6 +60,7 @@ def test_the_card_says_how_the_network_was_made(finished: Path) -> None:
     card = read_card(finished / "discs.yaml")
     assert card.training["seeds"] == [0, 1]
     assert card.training["configuration"]["steps"] == 6
+    assert card.training["learning_rate"] == DEFAULT_RATES["muon"]
     assert card.training["cells_trained_together"] == 4
     assert "torch" in card.training["machine"]["packages"]
     assert card.data["interval_s"] == 0.1

@@ -38,6 +38,9 @@ class Optimizers:
         rate: Learning rate of the matrices inside blocks; 0 takes the method's own.
         rest_rate: Learning rate of everything else, always AdamW.
         weight_decay: Decoupled, on matrices only.
+
+    Attributes:
+        rate: That of the matrices, resolved.
     """
 
     def __init__(
@@ -50,9 +53,9 @@ class Optimizers:
     ) -> None:
         matrices, others = split(networks)
         self._parts: list[Any] = []
-        rate = rate or DEFAULT_RATES[method]
+        self.rate = rate or DEFAULT_RATES[method]
         if matrices:
-            self._parts.append(_matrix_optimizer(method, matrices, rate, weight_decay))
+            self._parts.append(_matrix_optimizer(method, matrices, self.rate, weight_decay))
         if others:
             self._parts.append(AdamW(others, lr=rest_rate, weight_decay=0.0, foreach=True))
         self._rates = [[group["lr"] for group in part.param_groups] for part in self._parts]
