@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from perception_nodes.arrays import Bytes, Floats, Ints
 from perception_nodes.scene import MAX_SLOTS, Frame, Slot, Slots
+from perception_nodes.viewrope.adjacency import members
 from perception_nodes.viewrope.boxes import View, fit_box
 from perception_nodes.viewrope.merging import merge
 from perception_nodes.viewrope.pairs import find_pairs
@@ -36,6 +37,9 @@ class DepthFinder:
     concave creases, while surfaces that meet in an outward edge belong together (Stein et al.,
     Object Partitioning using Local Convexity, CVPR 2014). The camera's pose, where it is known,
     tells which way is up.
+
+    It can't see things flatter than about 1.5 cm, nor tell two things apart whose surfaces continue
+    each other; what an occluder divides becomes two slots; things in a box may stick to its walls.
 
     Args:
         max_extent: What is larger than this is furniture or building and not reported, meters.
@@ -72,32 +76,31 @@ class DepthFinder:
 
     def _report(self, frame: Frame, scene: _Scene, good: Ints) -> Slots:
         """The regions of possible objects as slots, best first."""
-        labels = scene.labels
-        order = np.argsort(labels.ravel(), kind="stable")
-        ends = np.cumsum(np.bincount(labels.ravel()))
-        found = []
-        for region in good:
-            pixels = order[ends[region - 1] : ends[region]]
-            slot = scene.slot(int(region), pixels)
-            extents = np.sort(slot.size)
-            # A sheet whose end is not seen is a piece of a table or wall, not a thing on it.
-            sheet = extents[0] < _SHEET and slot.cut
-            if extents[1] >= _MIN_EXTENT and extents[2] <= self._max_extent and not sheet:
-                found.append((slot, pixels))
-        found.sort(key=lambda item: -item[0].score)
-        picture = np.zeros(labels.size, dtype=np.uint8)
-        items = []
-        for index, (slot, pixels) in enumerate(found[:MAX_SLOTS]):
-            picture[pixels] = index + 1
-            items.append(replace(slot, index=index))
+        pixels_of = members(scene.labels)
+        scores = {int(region): scene.score(int(region), len(pixels_of[region])) for region in good}
+        labels = np.zeros(scene.labels.size, dtype=np.uint8)
+        items: list[Slot] = []
+        for region in sorted(scores, key=lambda r: -scores[r]):
+            if len(items) == MAX_SLOTS:
+                break
+            slot = scene.slot(len(items), region, pixels_of[region], scores[region])
+            if self._is_object(slot):
+                labels[pixels_of[region]] = slot.index + 1
+                items.append(slot)
         return Slots(
             frame.stamp,
             frame.camera_name,
             frame.frame_id,
-            picture.reshape(labels.shape),
+            labels.reshape(scene.labels.shape),
             tuple(items),
             MODEL_ID,
         )
+
+    def _is_object(self, slot: Slot) -> bool:
+        extents = np.sort(slot.size)
+        # A sheet whose end is not seen is a piece of a table or wall, not a thing on it.
+        sheet = extents[0] < _SHEET and slot.cut
+        return bool(extents[1] >= _MIN_EXTENT and extents[2] <= self._max_extent and not sheet)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,13 +113,21 @@ class _Scene:
     lines: Outlines
     color: Bytes
 
-    def slot(self, region: int, pixels: Ints) -> Slot:
-        """Describe a region by its flat pixel indices; the index of the slot is still 0."""
+    def hidden(self, region: int) -> float:
+        """The part of a region's outline beyond which it may go on."""
+        return min(1.0, float(self.lines.occluded[region] + self.lines.at_border[region]))
+
+    def score(self, region: int, pixels: int) -> float:
+        """Objectness of a region of so many pixels, 0..1."""
+        seen = 1.0 - float(np.exp(-pixels / _SCORE_PIXELS))
+        return seen * (1.0 - 0.5 * self.hidden(region))
+
+    def slot(self, index: int, region: int, pixels: Ints, score: float) -> Slot:
+        """Describe a region, given by its flat pixel indices."""
         points = self.surface.points.reshape(-1, 3)[pixels]
         normals = self.surface.normals.reshape(-1, 3)[pixels]
         known = np.isfinite(normals[:, 2])
-        lines = self.lines
-        hidden = min(1.0, float(lines.occluded[region] + lines.at_border[region]))
+        hidden = self.hidden(region)
         view = View(
             self.labels == region,
             points[known],
@@ -125,14 +136,13 @@ class _Scene:
             self._bottom_hidden(region, points),
         )
         box = fit_box(view, self.surface, self.background)
-        seen = 1.0 - float(np.exp(-len(pixels) / _SCORE_PIXELS))
         return Slot(
-            index=0,
+            index=index,
             pose=box.pose,
             covariance=box.covariance,
             size=box.size,
             pixels=len(pixels) * self.surface.factor**2,
-            score=seen * (1.0 - 0.5 * hidden),
+            score=score,
             cut=hidden > _CUT,
             color=self.color.reshape(-1, 3)[pixels].mean(axis=0),
             points=points[:: -(-len(points) // _MAX_POINTS)],

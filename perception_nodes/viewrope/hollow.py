@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception_nodes.arrays import Bools, Floats, Ints
-from perception_nodes.viewrope.adjacency import Joins, Regions
+from perception_nodes.viewrope.adjacency import Joins, Regions, members
 from perception_nodes.viewrope.surface import Surface
 
 _CONVEX = 1.0  # 1/m: what bends outward more is a thing of its own
@@ -59,11 +59,12 @@ def find_insides(surface: Surface, up: Floats, regions: Regions) -> Joins:
     length = np.maximum(regions.length.sum(axis=1), 1.0)
     beside = regions.behind + regions.linked
     beside[:, 0] = 0.0
+    pixels = members(regions.labels)
     extents: dict[int, _Extent] = {}
 
     def extent(region: int) -> _Extent:
         if region not in extents:
-            extents[region] = _extent(surface, up, regions.labels == region)
+            extents[region] = _extent(surface, up, pixels[region])
         return extents[region]
 
     joins = []
@@ -96,24 +97,23 @@ def _completes(piece: _Extent, inside: _Extent) -> bool:
     return within and near and piece.top < inside.top + _RIM_LEVEL
 
 
-def _extent(surface: Surface, up: Floats, mask: Bools) -> _Extent:
-    points, normals = surface.points[mask].astype(np.float64), surface.normals[mask]
-    height = points @ up
+def _extent(surface: Surface, up: Floats, pixels: Ints) -> _Extent:
+    points = surface.points.reshape(-1, 3)[pixels].astype(np.float64)
+    level = surface.normals.reshape(-1, 3)[pixels] @ up.astype(np.float32) > _LOOKS_UP
     forward = np.array([0.0, 0.0, 1.0]) - up * up[2]
-    sideways = np.cross(up, forward)
-    bearing = np.arctan2(points @ sideways, points @ forward)
-    distance = np.linalg.norm(points - height[:, None] * up, axis=1)
+    frame = np.column_stack((forward, np.cross(up, forward), up))
+    x, y, height = (points @ frame).T
+    bearing = np.arctan2(y, x)
+    distance = np.sort(np.hypot(x, y) / np.linalg.norm(forward))
     top = float(np.sort(height)[int(0.98 * (len(height) - 1))])
-    lid = (normals @ up.astype(np.float32) > _LOOKS_UP) & (height > top - _RIM_LEVEL)
-    nearest = np.sort(distance)
     return _Extent(
         float(bearing.min()),
         float(bearing.max()),
-        float(nearest[int(0.02 * len(nearest))]),
-        float(nearest[int(0.95 * len(nearest))]),
+        float(distance[int(0.02 * len(distance))]),
+        float(distance[int(0.95 * len(distance))]),
         top,
         len(points),
-        int(lid.sum()),
+        int((level & (height > top - _RIM_LEVEL)).sum()),
     )
 
 

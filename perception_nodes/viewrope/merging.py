@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from perception_nodes.arrays import Floats, Ints
-from perception_nodes.viewrope.adjacency import Joins, Regions, tabulate
+from perception_nodes.viewrope.adjacency import Joins, Regions, members, tabulate
 from perception_nodes.viewrope.hollow import find_insides
 from perception_nodes.viewrope.pairs import Pairs
 from perception_nodes.viewrope.planes import Background
@@ -23,6 +23,7 @@ _ENCLOSED = 0.8
 _HANGS = 0.015
 _HANDLE = 0.5
 _SIDE = 0.35
+_GROUNDED = 0.1
 _HOLLOW_ROUNDS = 2
 _MAX_REGIONS = 200
 _MAX_HOLE = 1500
@@ -134,27 +135,17 @@ def _enclosed(regions: Regions) -> Joins:
 
 def _attached(surface: Surface, background: Background, regions: Regions, height: Floats) -> Joins:
     """Small regions that touch no ground but the side of a larger one, such as a handle."""
-    count = len(regions.linked)
-    pixels = np.flatnonzero(regions.labels)
-    if len(pixels) == 0:
-        return []
-    region = regions.labels.ravel()[pixels]
-    size = np.bincount(region, minlength=count)
-    near = background.clearance(surface.points.reshape(-1, 3)[pixels]) < _HANGS
-    grounded = np.bincount(region[near], minlength=count) > 0.1 * size
-    low, high = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(low, region, height[pixels])
-    np.maximum.at(high, region, height[pixels])
-    level = regions.height / np.maximum(regions.linked, 1.0)
+    pixels = members(regions.labels)
+    points = surface.points.reshape(-1, 3)
     joins = []
-    for part in range(1, count):
+    for part in range(1, len(pixels)):
         whole = 1 + int(regions.linked[part, 1:].argmax())
-        on_side = level[part, whole] > low[part] + _SIDE * (high[part] - low[part])
-        if (
-            regions.linked[part, whole] >= _MIN_CONTACT
-            and on_side
-            and not grounded[part]
-            and size[part] < _HANDLE * size[whole]
-        ):
+        contact = regions.linked[part, whole]
+        if contact < _MIN_CONTACT or len(pixels[part]) >= _HANDLE * len(pixels[whole]):
+            continue
+        ordered = np.sort(height[pixels[part]])
+        level = regions.height[part, whole] / contact
+        on_side = level > ordered[0] + _SIDE * (ordered[-1] - ordered[0])
+        if on_side and (background.clearance(points[pixels[part]]) < _HANGS).mean() <= _GROUNDED:
             joins.append((part, whole))
     return joins

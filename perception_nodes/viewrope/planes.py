@@ -24,6 +24,7 @@ _BELOW = 0.03
 _PATCH = 0.03
 _VAGUE = 0.04
 _NO_WALL = 0.2
+_MUCH_LARGER = 3.0
 _UPRIGHT_CAMERA = np.array([0.0, -1.0, 0.0])
 
 
@@ -263,12 +264,19 @@ def _connected(samples: _Samples, inliers: Bools) -> tuple[Ints, Ints]:
 def _main_support(planes: list[Plane], up: Floats | None) -> Plane | None:
     """The plane that most of the rest stands on.
 
-    Without gravity, or where nothing is level by it, one that looks upwards in the image. The
-    latter happens in maps that begin at the first camera instead of on the ground; a plane that is
-    upright by gravity is then still a wall.
+    Without gravity it is one that looks upwards in the image. So it may be with gravity if it is
+    much larger than any level one, since maps may begin at the first camera instead of on the
+    ground; but what is upright by gravity is then still a wall.
     """
-    level = [] if up is None else [p for p in planes if p.normal @ up > _LEVEL]
-    if not level:
-        level = [p for p in planes if -p.normal[1] > 0.2 or -p.normal[2] > 0.9]
-        level = level if up is None else [p for p in level if abs(p.normal @ up) > _NO_WALL]
-    return max(level, key=lambda p: p.area * (0.1 + p.above), default=None)
+
+    def weight(plane: Plane) -> float:
+        size = plane.area * (0.1 + plane.above)
+        slope = 0.0 if up is None else float(plane.normal @ up)
+        if slope > _LEVEL:
+            return size
+        looks_up = -plane.normal[1] > 0.2 or -plane.normal[2] > 0.9
+        trusted = up is None or abs(slope) > _NO_WALL
+        return size / _MUCH_LARGER if looks_up and trusted else 0.0
+
+    best = max(planes, key=weight, default=None)
+    return best if best is not None and weight(best) > 0.0 else None
