@@ -12,7 +12,7 @@ import numpy as np
 
 from perception_nodes.arrays import Bytes
 from perception_nodes.report.overlay import Outline, outlines
-from perception_nodes.report.record import UNSEEN, RunRecord
+from perception_nodes.report.record import RunRecord
 from perception_nodes.scene import Event, EventKind, Frame, ObjectState, SceneState, Visibility
 
 WIDTH = 480
@@ -20,6 +20,7 @@ LIMIT = 24
 _HIGHLIGHTS = 14
 _APART = 0.6
 _TELLING = (0.5, 2.0, 5.0)
+_UNSEEN = (Visibility.OCCLUDED, Visibility.OUT_OF_VIEW)
 _MAX_JPEG = 90_000
 _WEIGHTS = {
     EventKind.MOVED_UNSEEN: 10.0,
@@ -162,7 +163,7 @@ def _key_frame(
         height=height,
         outlines=tuple(replace(o, hidden_for=_hidden_for(o.id, record)) for o in drawn),
         seen=tuple(s.id for s in state.objects if s.visibility == Visibility.VISIBLE),
-        hidden=tuple(s.id for s in state.objects if s.visibility in UNSEEN),
+        hidden=tuple(s.id for s in state.objects if s.visibility in _UNSEEN),
     )
 
 

@@ -10,7 +10,6 @@ from typing import Generic, NamedTuple, TypeVar
 from perception_nodes.scene import Event, Frame, ObjectState, SceneState, Visibility
 from perception_nodes.score.hidden import SHORTEST_EPISODE
 
-UNSEEN = (Visibility.OCCLUDED, Visibility.OUT_OF_VIEW)
 MAX_EVENTS = 2000
 _MAX_PATH = 600
 _MAX_TRACKS = 1000
@@ -51,7 +50,7 @@ class Episode(NamedTuple):
 
     Attributes:
         begin, end: Seconds of the run.
-        ending: What it ended with: VISIBLE (found again), LOST, or None if the run ended first.
+        ending: VISIBLE if it was found again, LOST if it was given up, None if the run ended first.
     """
 
     begin: float
@@ -130,7 +129,7 @@ class Track:
         """Seconds since it was last seen; 0 while it is visible."""
         begin = None
         for span in reversed(self.spans):
-            if span.visibility not in UNSEEN:
+            if span.visibility == Visibility.VISIBLE:
                 break
             begin = span.begin
         return 0.0 if begin is None else self.spans[-1].end - begin
@@ -138,20 +137,23 @@ class Track:
     def episodes(self, now: float) -> list[Episode]:
         """The times out of sight that are longer than flicker, in order.
 
+        An object that is lost for a while and found again under its old id was found again.
+
         Args:
             now: Seconds of the run; an object not known any more by then was lost.
         """
         found: list[Episode] = []
         begin: float | None = None
         for span in self.spans:
-            if span.visibility in UNSEEN:
+            if span.visibility != Visibility.VISIBLE:
                 begin = span.begin if begin is None else begin
             elif begin is not None:
-                found.append(Episode(begin, span.begin, span.visibility))
+                found.append(Episode(begin, span.begin, Visibility.VISIBLE))
                 begin = None
         if begin is not None:
-            end = self.spans[-1].end
-            found.append(Episode(begin, end, None if end > now - _GONE else Visibility.LOST))
+            last = self.spans[-1]
+            lost = last.visibility == Visibility.LOST or last.end < now - _GONE
+            found.append(Episode(begin, last.end, Visibility.LOST if lost else None))
         return [e for e in found if e.end - e.begin >= SHORTEST_EPISODE]
 
 

@@ -54,6 +54,11 @@ def test_an_object_that_is_lost_or_dropped_did_not_stay_known() -> None:
         assert "none of them was found again" in told(run)
 
 
+def test_an_object_lost_for_a_while_and_found_under_its_old_id_stayed_known() -> None:
+    run = record(VISIBLE, OCCLUDED, LOST, VISIBLE)
+    assert episodes(run) == [Episode(1.0, 3.0, VISIBLE)]
+
+
 def test_an_object_still_out_of_sight_at_the_end_proves_nothing() -> None:
     run = record(VISIBLE, OCCLUDED, OCCLUDED)
     assert [e.ending for e in episodes(run)] == [None]
