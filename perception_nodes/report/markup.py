@@ -56,10 +56,10 @@ def num(value: float, digits: int = 1) -> str:
 
 
 def seconds(value: float) -> str:
-    """A time of the run for a person: "4.8 s", "2:05 min"."""
+    """A time of the run for a person: "4.8 s", "2:05 min"; number and unit stay on one line."""
     if value < 100:
-        return f"{value:.1f} s"
-    return f"{int(value) // 60}:{int(value) % 60:02d} min"
+        return f"{value:.1f}\N{NO-BREAK SPACE}s"
+    return f"{int(value) // 60}:{int(value) % 60:02d}\N{NO-BREAK SPACE}min"
 
 
 def plural(count: int, word: str) -> str:

@@ -29,7 +29,7 @@ def test_the_headline_tells_how_many_objects_stayed_known(
     headline = re.search(r"<h1[^>]*>(.*?)</h1>", text, re.DOTALL)
     assert headline is not None
     assert re.search(
-        r"8 objects; all \d that went out of sight stayed known — longest \d\.\d s", headline[1]
+        r"8 objects; all \d that went out of sight stayed known — longest \d\.\d\ss", headline[1]
     )
 
 

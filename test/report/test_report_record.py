@@ -38,7 +38,7 @@ def episodes(run: RunRecord) -> list[Episode]:
 
 
 def told(run: RunRecord) -> str:
-    return headline(run, list(run.tracks.values()), SUMMARY)
+    return headline(run, list(run.tracks.values()), SUMMARY).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_an_episode_out_of_sight_lasts_until_the_object_is_seen_again() -> None:
