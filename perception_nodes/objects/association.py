@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from perception_nodes.arrays import Floats
-from perception_nodes.objects.box import align, inside, interval_center
+from perception_nodes.arrays import Bools, Floats
+from perception_nodes.objects.box import aligned_sizes, inside, interval_center
+from perception_nodes.objects.filter import mahalanobis
 from perception_nodes.objects.parameters import TrackerParameters
 from perception_nodes.objects.sighting import Sighting
 from perception_nodes.objects.track import Track
@@ -24,25 +26,17 @@ def appearance_cost(track: Track, color: Floats, latent: Floats | None, model_id
 
     Latents count only if the same model made both.
     """
-    cost = min(float(np.square((track.color - color) / _COLOR_SCALE).sum()), 9.0)
+    cost = float(_color_cost(track.color, color))
     if latent is not None and track.latent is not None and track.model_id == model_id:
-        norm = float(np.linalg.norm(latent) * np.linalg.norm(track.latent))
-        cosine = float(latent @ track.latent) / max(norm, 1e-9)
-        cost += ((1.0 - cosine) / _LATENT_SCALE) ** 2
+        cost += float(_latent_cost(_unit(track.latent), _unit(latent)))
     return cost
 
 
-def size_cost(track_size: Floats, seen_size: Floats, partial: bool) -> float:
-    """How badly the size of a sighting fits; a partial sighting may be smaller at no cost."""
+def size_cost(track_size: Floats, seen_size: Floats, partial: Bools | bool) -> Floats:
+    """How badly sizes (..., 3) fit; a partial (...) sighting may be smaller at no cost."""
     ratio = np.log((seen_size + 0.01) / (track_size + 0.01)) / 0.4
-    if partial:
-        ratio = np.maximum(ratio, 0.0)
-    return float(np.square(ratio).sum())
-
-
-def _gate(track: Track, dt: float) -> float:
-    speed = float(np.linalg.norm(track.motion.velocity))
-    return 0.06 + 3.0 * track.spread + 0.5 * float(track.size.max()) + (speed + 0.5) * dt
+    ratio = np.where(np.asarray(partial)[..., None], np.maximum(ratio, 0.0), ratio)
+    return np.asarray(np.square(ratio).sum(axis=-1))
 
 
 def cost_matrix(
@@ -56,34 +50,108 @@ def cost_matrix(
     cost = np.full((len(tracks), len(sightings)), _FORBIDDEN)
     if not len(tracks) or not len(sightings):
         return cost
-    centers = np.stack([t.position for t in tracks])
-    seen = np.stack([s.center for s in sightings])
-    gates = np.array([_gate(t, dt) for t in tracks])
-    near = np.linalg.norm(centers[:, None] - seen[None], axis=-1) <= gates[:, None]
-    for i, j in np.argwhere(near):
-        cost[i, j] = _pair_cost(tracks[i], sightings[j], model_id, parameters)
+    believed, seen = _Believed.of(tracks), _Seen.of(sightings)
+    away = np.linalg.norm(believed.centers[:, None] - seen.centers[None], axis=-1)
+    i, j = np.nonzero(away <= believed.gates(dt)[:, None])
+    size = aligned_sizes(seen.rotations[j], seen.sizes[j], believed.rotations[i])
+    center, slack = interval_center(
+        believed.centers[i], believed.sizes[i], seen.centers[j], size, believed.rotations[i]
+    )
+    # An object that starts to move is still itself: motion of a few centimeters costs little.
+    room = 0.01**2 + np.square(0.1 * slack.max(axis=-1, initial=0.0))
+    covariance = believed.covariances[i] + seen.covariances[j] + room[:, None, None] * np.eye(3)
+    distance = mahalanobis(center - believed.centers[i], covariance)
+    extent = np.maximum(believed.sizes[i].max(axis=-1, initial=0.0), 0.04)
+    doubt = np.array([0.0 if t.confirmed else 0.5 * parameters.birth_cost / 9.0 for t in tracks])
+    cost[i, j] = (
+        np.minimum(distance, _MAX_DISTANCE) / 4.0
+        + np.square(away[i, j] / extent)
+        + 0.5 * size_cost(believed.sizes[i], size, seen.cut[j])
+        + _color_cost(believed.colors[i], seen.colors[j])
+        + _latent_costs(tracks, sightings, model_id)[i, j]
+        + doubt[i]
+    )
     return cost
 
 
-def _pair_cost(
-    track: Track, sighting: Sighting, model_id: str, parameters: TrackerParameters
-) -> float:
-    slot = sighting.slot
-    _, size = align(sighting.rotation, slot.size, track.rotation)
-    center, slack = interval_center(
-        track.position, track.size, sighting.center, size, track.rotation
-    )
-    # An object that starts to move is still itself: motion of a few centimeters costs little.
-    room = np.eye(3) * (0.01**2 + (0.1 * float(slack.max())) ** 2)
-    distance = track.motion.distance(center, sighting.covariance + room)
-    offset = float(np.linalg.norm(sighting.center - track.position))
-    return (
-        min(distance, _MAX_DISTANCE) / 4.0
-        + (offset / max(float(track.size.max()), 0.04)) ** 2
-        + 0.5 * size_cost(track.size, size, partial=slot.cut)
-        + appearance_cost(track, slot.color, slot.latent, model_id)
-        + (0.0 if track.confirmed else 0.5 * parameters.birth_cost / 9.0)
-    )
+class _Believed(NamedTuple):
+    """N objects as arrays."""
+
+    centers: Floats
+    rotations: Floats
+    sizes: Floats
+    covariances: Floats
+    colors: Floats
+    speeds: Floats
+
+    @classmethod
+    def of(cls, tracks: Sequence[Track]) -> _Believed:
+        return cls(
+            np.array([t.position for t in tracks]),
+            np.array([t.rotation for t in tracks]),
+            np.array([t.size for t in tracks]),
+            np.array([t.motion.covariance[:3, :3] for t in tracks]),
+            np.array([t.color for t in tracks]),
+            np.linalg.norm([t.motion.velocity for t in tracks], axis=-1),
+        )
+
+    def spreads(self) -> Floats:
+        """As `Track.spread`."""
+        return np.asarray(np.sqrt(np.linalg.eigvalsh(self.covariances)[:, -1]))
+
+    def gates(self, dt: float) -> Floats:
+        """How far from its place each may be seen after dt seconds, m."""
+        reach = 0.06 + 3.0 * self.spreads() + 0.5 * self.sizes.max(axis=-1)
+        return np.asarray(reach + (self.speeds + 0.5) * dt)
+
+
+class _Seen(NamedTuple):
+    """S sightings as arrays."""
+
+    centers: Floats
+    rotations: Floats
+    sizes: Floats
+    covariances: Floats
+    colors: Floats
+    cut: Bools
+
+    @classmethod
+    def of(cls, sightings: Sequence[Sighting]) -> _Seen:
+        return cls(
+            np.array([s.center for s in sightings]),
+            np.array([s.rotation for s in sightings]),
+            np.array([s.slot.size for s in sightings]),
+            np.array([s.covariance for s in sightings]),
+            np.array([s.slot.color for s in sightings]),
+            np.array([s.slot.cut for s in sightings]),
+        )
+
+
+def _color_cost(a: Floats, b: Floats) -> Floats:
+    return np.asarray(np.minimum(np.square((a - b) / _COLOR_SCALE).sum(axis=-1), 9.0))
+
+
+def _latent_cost(a: Floats, b: Floats) -> Floats:
+    """Of unit vectors (..., D)."""
+    return np.asarray(np.square((1.0 - (a * b).sum(axis=-1)) / _LATENT_SCALE))
+
+
+def _latent_costs(tracks: Sequence[Track], sightings: Sequence[Sighting], model_id: str) -> Floats:
+    """(N, S): zero where one of the two has no latent of this model."""
+    costs = np.zeros((len(tracks), len(sightings)))
+    old = [i for i, t in enumerate(tracks) if t.latent is not None and t.model_id == model_id]
+    new = [j for j, s in enumerate(sightings) if s.slot.latent is not None]
+    if old and new:
+        a = np.array([_unit(tracks[i].latent) for i in old])
+        b = np.array([_unit(sightings[j].slot.latent) for j in new])
+        costs[np.ix_(old, new)] = _latent_cost(a[:, None], b[None])
+    return costs
+
+
+def _unit(latent: Floats | None) -> Floats:
+    assert latent is not None
+    exact = latent.astype(np.float64)
+    return np.asarray(exact / max(float(np.linalg.norm(exact)), 1e-9))
 
 
 def assign(cost: Floats, limit: float) -> dict[int, int]:
@@ -102,6 +170,6 @@ def coverage(tracks: Sequence[Track], sightings: Sequence[Sighting]) -> Floats:
     points = np.full((len(sightings), count, 3), np.nan)
     for row, sighting in zip(points, sightings, strict=True):
         row[: len(sighting.points)] = sighting.points
-    half = np.stack([t.size / 2.0 + 0.01 + min(t.spread, 0.05) for t in tracks])
-    centers = np.stack([t.position for t in tracks])
-    return inside(points, centers, np.stack([t.rotation for t in tracks]), half)
+    believed = _Believed.of(tracks)
+    half = believed.sizes / 2.0 + 0.01 + np.minimum(believed.spreads(), 0.05)[:, None]
+    return inside(points, believed.centers, believed.rotations, half)

@@ -19,6 +19,12 @@ _START_SPEED = 0.3
 _REST_TIME = 0.4
 
 
+def mahalanobis(offset: Floats, covariance: Floats) -> Floats:
+    """Squared Mahalanobis length (...) of offsets (..., 3) with covariances (..., 3, 3)."""
+    scaled = np.linalg.solve(covariance, offset[..., None])
+    return np.asarray((offset[..., None, :] @ scaled)[..., 0, 0])
+
+
 def _covariance(position_variance: Floats) -> Floats:
     covariance = np.zeros((6, 6))
     covariance[:3, :3] = position_variance
@@ -79,9 +85,7 @@ class MotionFilter:
 
     def distance(self, position: Floats, covariance: Floats) -> float:
         """Squared Mahalanobis distance of a measured position (3 degrees of freedom)."""
-        innovation = position - self.position
-        total = self.covariance[:3, :3] + covariance
-        return float(innovation @ np.linalg.solve(total, innovation))
+        return float(mahalanobis(position - self.position, self.covariance[:3, :3] + covariance))
 
     def update(
         self, position: Floats, covariance: Floats, dt: float, parameters: TrackerParameters

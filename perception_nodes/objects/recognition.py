@@ -54,7 +54,7 @@ def recognize(
         cost = (
             (distance / reach) ** 2
             + appearance_cost(track, new.color, new.latent, model_id)
-            + 0.5 * size_cost(track.size, new.size, partial=new.full_views == 0)
+            + 0.5 * float(size_cost(track.size, new.size, new.full_views == 0))
             + (0.0 if track.visibility is Visibility.LOST else _STAYED_COST)
         )
         if cost < best_cost:

@@ -193,9 +193,10 @@ class ObjectTracker:
     ) -> None:
         taken = set(matched.values())
         seen = [track for track in matched if track.confirmed]
-        fragment = coverage(seen, sightings).max(axis=0, initial=0.0)
-        for j, sighting in enumerate(sightings):
-            if j in taken or fragment[j] >= _FRAGMENT:
+        left = [sighting for j, sighting in enumerate(sightings) if j not in taken]
+        fragments = coverage(seen, left).max(axis=0, initial=0.0) >= _FRAGMENT
+        for sighting, fragment in zip(left, fragments, strict=True):
+            if fragment:
                 continue
             track = Track.start(0, frame.stamp, sighting, slots.model_id)
             track.verdicts[frame.camera_name] = (frame.stamp, Visibility.VISIBLE)
