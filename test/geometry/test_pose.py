@@ -65,3 +65,16 @@ def test_points_keep_their_shape_and_type() -> None:
 def test_impossible_poses_are_refused(translation: Floats, quaternion: Floats, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         Pose.from_quaternion(translation, quaternion)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 1e-6, 90.0, 179.999, 180.0])
+def test_quaternions_are_exact_around_every_axis_up_to_half_a_turn(degrees: float) -> None:
+    rng = np.random.default_rng(0)
+    for axis in [*np.eye(3), *-np.eye(3), *rng.normal(size=(50, 3))]:
+        turn = Rotation.from_rotvec(np.radians(degrees) * axis / np.linalg.norm(axis))
+        q = Pose(turn.as_matrix(), np.zeros(3)).quaternion()
+        assert q[3] >= 0
+        assert abs(q @ turn.as_quat()) == pytest.approx(1.0, abs=1e-15)
+        np.testing.assert_allclose(
+            Pose.from_quaternion(np.zeros(3), turn.as_quat()).rotation, turn.as_matrix(), atol=1e-15
+        )
