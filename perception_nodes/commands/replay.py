@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from perception_nodes.bags.reader import open_bag
     from perception_nodes.frames.source import FrameSource
     from perception_nodes.frames.topics import TopicChoice
+    from perception_nodes.prefetch import Prefetch
     from perception_nodes.replay import Live
     from perception_nodes.session import rerun_sinks, run_session
 
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         source = FrameSource(bag, TopicChoice(args.color, args.depth, args.info))
         live = Live(source) if args.live else None
         result = run_session(
-            live or source,
+            live or Prefetch(source),
             args.bag.resolve().name,
             outputs,
             lambda: _about(bag, source, live),

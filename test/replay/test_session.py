@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -95,6 +96,7 @@ def test_a_second_ctrl_c_abandons_the_run(tmp_path: Path) -> None:
     def interrupted() -> Iterator[Sample]:
         yield from shown([RED], count=2)
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)  # two signals at once arrive as one
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
