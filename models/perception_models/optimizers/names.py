@@ -6,7 +6,7 @@ METHODS = ("adamw", "muon", "namo", "namo-d", "adamw+magma", "muon+magma")
 DEFAULT_METHOD = "muon"
 """What wins on the bouncing discs (docs/evidence/lab.md)."""
 DEFAULT_RATES = {
-    "adamw": 6e-3,
+    "adamw": 3e-3,
     "muon": 1e-2,
     "namo": 2.4e-1,
     "namo-d": 2.4e-1,
