@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+import cv2
 import numpy as np
 
 from perception_nodes.arrays import Bytes, Floats
@@ -129,7 +130,7 @@ class CameraInput:
             color = np.zeros((*depth.shape, 3), dtype=np.uint8)
             frame_id = depth_message.header.frame_id
         else:
-            color = color_image(color_message)
+            color = _packed(color_image(color_message))
             frame_id = color_message.header.frame_id
         model = self._model(self.topics.color_info, color.shape[:2])
         if model.rectifier is not None:
@@ -180,6 +181,14 @@ class CameraInput:
                 "record the CameraInfo and transform of the depth camera",
             )
         return depth if color.rectifier is None else color.rectifier.depth(depth)
+
+
+def _packed(color: Bytes) -> Bytes:
+    """RGB in one piece: everything that reads a reversed view of BGR copies it again, slowly."""
+    if color.strides[2] >= 0:
+        return color
+    packed: Any = cv2.cvtColor(np.ascontiguousarray(color[..., ::-1]), cv2.COLOR_BGR2RGB)
+    return cast(Bytes, packed)
 
 
 def _signature(msg: Any) -> bytes:

@@ -34,7 +34,8 @@ def depth_to_msg(depth: Floats, header: Any, factory: MessageFactory) -> Any:
 
 def color_to_compressed_msg(color: Bytes, header: Any, factory: MessageFactory) -> Any:
     """A JPEG `sensor_msgs/CompressedImage` of an (H, W, 3) uint8 RGB image."""
-    data = _encode(".jpg", color[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    pixels = cv2.cvtColor(color, cv2.COLOR_RGB2BGR)
+    data = _encode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return factory.make(
         "sensor_msgs/msg/CompressedImage",
         header=header,

@@ -158,8 +158,8 @@ def _decoded(msg: Any) -> Bytes:
         raise InputError(f"the format {msg.format!r} is depth, not color", "check the topic names")
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = _decode(np.frombuffer(msg.data, dtype=np.uint8), flags, msg.format)
-    color: Bytes = image[..., ::-1]
-    return color
+    color: Any = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return cast(Bytes, color)
 
 
 def _decoded_depth(msg: Any) -> Floats:
