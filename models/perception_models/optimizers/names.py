@@ -10,7 +10,7 @@ DEFAULT_RATES = {
     "muon": 1e-2,
     "namo": 2.4e-1,
     "namo-d": 2.4e-1,
-    "adamw+magma": 2.4e-2,
+    "adamw+magma": 1.2e-2,
     "muon+magma": 3e-2,
 }
 """Learning rates of the matrices inside blocks that did best there."""
