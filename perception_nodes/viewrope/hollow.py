@@ -60,11 +60,13 @@ def find_insides(surface: Surface, up: Floats, regions: Regions) -> Joins:
     beside = regions.behind + regions.linked
     beside[:, 0] = 0.0
     pixels = members(regions.labels)
+    forward = np.array([0.0, 0.0, 1.0]) - up * up[2]
+    axes = np.column_stack((forward, np.cross(up, forward), up))
     extents: dict[int, _Extent] = {}
 
     def extent(region: int) -> _Extent:
         if region not in extents:
-            extents[region] = _extent(surface, up, pixels[region])
+            extents[region] = _extent(surface, axes, pixels[region])
         return extents[region]
 
     joins = []
@@ -97,14 +99,13 @@ def _completes(piece: _Extent, inside: _Extent) -> bool:
     return within and near and piece.top < inside.top + _RIM_LEVEL
 
 
-def _extent(surface: Surface, up: Floats, pixels: Ints) -> _Extent:
+def _extent(surface: Surface, axes: Floats, pixels: Ints) -> _Extent:
+    """Of a region; the columns of `axes` (3, 3) are ahead, to the left (of one length) and up."""
     points = surface.points.reshape(-1, 3)[pixels].astype(np.float64)
-    level = surface.normals.reshape(-1, 3)[pixels] @ up.astype(np.float32) > _LOOKS_UP
-    forward = np.array([0.0, 0.0, 1.0]) - up * up[2]
-    frame = np.column_stack((forward, np.cross(up, forward), up))
-    x, y, height = (points @ frame).T
+    level = surface.normals.reshape(-1, 3)[pixels] @ axes[:, 2].astype(np.float32) > _LOOKS_UP
+    x, y, height = (points @ axes).T
     bearing = np.arctan2(y, x)
-    distance = np.sort(np.hypot(x, y) / np.linalg.norm(forward))
+    distance = np.sort(np.hypot(x, y) / np.linalg.norm(axes[:, 0]))
     top = float(np.sort(height)[int(0.98 * (len(height) - 1))])
     return _Extent(
         float(bearing.min()),
