@@ -92,6 +92,15 @@ def test_ctrl_c_ends_the_run_after_the_frame_at_hand_and_keeps_results(tmp_path:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.fixture
+def ctrl_c_as_usual() -> Iterator[None]:
+    """Also where the tests run in the background, so that the shell has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_as_usual")
 def test_a_second_ctrl_c_abandons_the_run(tmp_path: Path) -> None:
     def interrupted() -> Iterator[Sample]:
         yield from shown([RED], count=2)
