@@ -220,6 +220,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     """
     log = path.with_name(path.name + "-wal")
     mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
-    database = sqlite3.connect(f"file:{quote(str(path.resolve()))}?{mode}", uri=True)
+    name = f"file:{quote(str(path.resolve()))}?{mode}"
+    # Opened in one thread and read in another, never in two at the same time.
+    database = sqlite3.connect(name, uri=True, check_same_thread=False)
     database.text_factory = lambda text: text.decode("utf-8", "replace")
     return database
