@@ -6,18 +6,20 @@ import threading
 from pathlib import Path
 
 import pytest
-from bags_for_replay import save, stamps, tabletop_messages
+from bags_for_replay import START, save, stamps, tabletop_messages
 from color_finder import ColorFinder
 from replaying import Replay
 from tabletop import Box, observe
 
 from perception_nodes.bags.reader import open_bag
 from perception_nodes.bags.writer import BagWriter
+from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
 from perception_nodes.replay import run
 from perception_nodes.scene import Sample
 
+HOUR = 3600_000_000_000
 RED = Box((0.0, 0.15, 0.06), (0.12, 0.12, 0.12), (200.0, 60.0, 60.0))
 
 
@@ -81,3 +83,18 @@ def test_recordings_have_the_mirrors_that_foxglove_opens(replay: Replay) -> None
     assert kinds["/slot_masks"] == "sensor_msgs/msg/Image"
     assert kinds["/camera/preview/compressed"] == "sensor_msgs/msg/CompressedImage"
     assert kinds["/tf"] == "tf2_msgs/msg/TFMessage"
+
+
+def test_a_named_memory_goes_on_with_what_it_knows_in_the_map_that_is_named(
+    replay: Replay, tmp_path: Path
+) -> None:
+    memory = ["--memory", str(tmp_path / "kitchen.db"), "--map-id", "kitchen"]
+    replay(tabletop_messages(stamps(8)), *memory)
+    again = save(tmp_path / "again.mcap", tabletop_messages(stamps(8, START + HOUR)))
+    replay(again, *memory)
+    with MemoryReader(tmp_path / "kitchen.db") as known:
+        records = {r.state.id: r.state for r in known.records()}
+        assert sorted(records) == ["o1", "o2"]
+        assert {s.last_seen for s in records.values()} == {stamps(8, START + HOUR)[-1]}
+        assert {s.first_seen for s in records.values()} == {START}
+        assert "kitchen" in "\n".join(known.dump())
