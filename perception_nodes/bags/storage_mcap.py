@@ -39,8 +39,8 @@ class McapStorage:
     def span(self) -> tuple[int, int] | None:
         """Log time of the first and last message, ns."""
         blocks = [b for b in self._layout.blocks if (b.start, b.end) != (0, 0) or b.run]
-        if not blocks:
-            return None
+        if not blocks:  # nothing, or messages that were all recorded at the time 0
+            return (0, 0) if self._counts and any(self._counts.values()) else None
         return min(b.start for b in blocks), max(b.end for b in blocks)
 
     @property

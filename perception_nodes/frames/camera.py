@@ -87,8 +87,9 @@ class CameraInput:
     def take_image(self, topic: str, message: Any, log_time: int) -> list[Picture]:
         """Take an image; return the pictures that became complete."""
         stamp = time_from_msg(message.header.stamp)
-        if stamp == 0:
-            self._account.note(f"{topic} has stamps of zero; the time of recording is used")
+        if stamp <= 0:
+            kind = f"{topic} has stamps of zero or less; the time of recording is used"
+            self._account.note(kind)
             stamp = log_time
         if not self.topics.color:
             return self._pictures([(stamp, None, message)])

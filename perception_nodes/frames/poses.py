@@ -157,7 +157,9 @@ def choose_origin(
             return OdometryTopicPoses(topic, transforms, account)
         if child is not None:
             account.note(f"{topic} is not used: no transform leads from {child!r} to {frame!r}")
-    if transforms.frames():
+    if transforms.frames() and not frame:
+        account.note("the images do not name their frame, so that transforms can't be used")
+    elif transforms.frames():
         worlds = ", ".join(WORLD_FRAMES)
         account.note(f"the transforms do not lead from the frame {frame!r} to one of {worlds}")
     return VisualOdometry()

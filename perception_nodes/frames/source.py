@@ -69,6 +69,7 @@ class FrameSource:
             self._take_transforms,
             lambda frame: world_frame_above(self._transforms, frame) is not None,
         )
+        self._account = Account()  # what was read ahead will be read, and counted, again
         self.cameras, unused = find_cameras(bag.topics, opening.encodings, choice or TopicChoice())
         for topic in unused:
             self._account.note(f"the depth images of {topic} are not used")

@@ -7,11 +7,13 @@ float32 comes back rounded to that; everything else comes back as it was.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 import numpy as np
 
 from perception_nodes.arrays import Bytes, Floats
+from perception_nodes.errors import InputError
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.ros.geometry_messages import (
     header_to_msg,
@@ -36,6 +38,8 @@ from perception_nodes.scene import (
     Slots,
     Visibility,
 )
+
+_Kind = TypeVar("_Kind", bound=Enum)
 
 
 def slots_to_msg(
@@ -97,7 +101,7 @@ def object_states_from_msg(msg: Any) -> tuple[ObjectState, ...]:
     """The states of an `ObjectStateArray`; all have the stamp of its header.
 
     Raises:
-        InputError: A pose is impossible.
+        InputError: A pose or a visibility is impossible.
     """
     stamp = time_from_msg(msg.header.stamp)
     return tuple(object_state_from_msg(m, stamp) for m in msg.objects)
@@ -141,7 +145,7 @@ def object_state_from_msg(msg: Any, stamp: int) -> ObjectState:
     """The state of an `ObjectState` message, whose array's header has `stamp`, ns.
 
     Raises:
-        InputError: The pose is impossible.
+        InputError: The pose or the visibility is impossible.
     """
     return ObjectState(
         id=msg.id,
@@ -152,7 +156,7 @@ def object_state_from_msg(msg: Any, stamp: int) -> ObjectState:
         angular_velocity=vector_from_msg(msg.twist.twist.angular),
         twist_covariance=_square(msg.twist.covariance, 6),
         size=vector_from_msg(msg.size),
-        visibility=Visibility(msg.visibility),
+        visibility=_known(Visibility, msg.visibility),
         first_seen=time_from_msg(msg.first_seen),
         last_seen=time_from_msg(msg.last_seen),
         existence=float(msg.existence),
@@ -191,10 +195,18 @@ def events_to_msg(
 
 
 def events_from_msg(msg: Any) -> tuple[Event, ...]:
-    """The events of an `EventArray`."""
+    """The events of an `EventArray`.
+
+    Raises:
+        InputError: The kind of an event is unknown.
+    """
     return tuple(
         Event(
-            time_from_msg(m.stamp), EventKind(m.kind), tuple(m.subjects), m.text, tuple(m.evidence)
+            time_from_msg(m.stamp),
+            _known(EventKind, m.kind),
+            tuple(m.subjects),
+            m.text,
+            tuple(m.evidence),
         )
         for m in msg.events
     )
@@ -345,3 +357,11 @@ def _latent_from_msg(values: Any) -> Floats | None:
 
 def _square(values: Any, size: int) -> Floats:
     return np.array(values, dtype=np.float64).reshape(size, size)
+
+
+def _known(kind: type[_Kind], value: Any) -> _Kind:
+    try:
+        return kind(value)
+    except ValueError as error:
+        names = ", ".join(str(member.value) for member in kind)
+        raise InputError(f"{value!r} is no {kind.__name__}; known are {names}") from error

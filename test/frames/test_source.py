@@ -271,14 +271,45 @@ def test_truth_is_delivered_with_its_frame_though_recorded_later(read: Reader) -
     assert found[5].truth is None
 
 
-def test_stamps_of_zero_are_replaced_by_the_time_of_recording(read: Reader) -> None:
+@pytest.mark.parametrize("seconds", [0, -5])
+def test_stamps_that_no_clock_gives_are_replaced_by_the_time_of_recording(
+    read: Reader, seconds: int
+) -> None:
     messages = tabletop_messages(stamps(4))
     for message in messages:
         if message.topic in (COLOR, DEPTH):
-            message.message.header.stamp.sec = message.message.header.stamp.nanosec = 0
+            message.message.header.stamp.sec = seconds
+            message.message.header.stamp.nanosec = 0
     found = read(messages)
     assert [s.frame.stamp for s in found] == stamps(4)
-    assert f"{COLOR} has stamps of zero; the time of recording is used" in found.notes
+    assert f"{COLOR} has stamps of zero or less; the time of recording is used" in found.notes
+
+
+def test_a_recording_whose_recorder_had_no_clock_is_read_by_its_stamps(read: Reader) -> None:
+    found = read([m._replace(log_time=0) for m in tabletop_messages(stamps(4), view)])
+    assert [s.frame.stamp for s in found] == stamps(4)
+    assert_close(found.poses[3], view(3))
+
+
+def test_images_without_a_frame_are_followed_by_odometry_and_that_is_told(read: Reader) -> None:
+    messages = tabletop_messages(stamps(3))
+    for message in messages:
+        if message.topic in (COLOR, DEPTH):
+            message.message.header.frame_id = ""
+    found = read(messages)
+    assert found.origin.startswith("RGB-D odometry")
+    assert any("do not name their frame" in n for n in found.notes)
+
+
+def test_truth_with_impossible_values_is_ignored_and_noted(read: Reader) -> None:
+    messages = tabletop_messages(stamps(3))
+    for stamp in stamps(3):
+        truth = object_states_to_msg([state("cup", stamp)], stamp, "map", FACTORY)
+        truth.objects[0].visibility = 9
+        messages.append(Recorded("/truth/objects", truth, stamp))
+    found = read(messages)
+    assert [s.truth for s in found] == [None] * 3
+    assert "truth that can't be used is ignored (3 times): 9 is no Visibility" in found.notes[0]
 
 
 def test_depth_without_color_is_delivered_black(read: Reader) -> None:
