@@ -59,12 +59,13 @@ def test_an_interrupted_run_ends_bit_identical_to_one_that_ran_through(
 
 
 def test_ctrl_c_says_how_to_go_on(tiny: Any, run_folder: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
     trainer = Trainer(tiny(), CELLS, run_folder, CPU, resume=False)
     with pytest.raises(TrainingInterruptedError) as caught:
         trainer.fit(interrupt_at(3))
     assert "--resume" in caught.value.remedy
     assert caught.value.exit_code == 130
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_unfinished_run_is_not_overwritten(tiny: Any, run_folder: Path) -> None:
