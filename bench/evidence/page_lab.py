@@ -52,8 +52,8 @@ def _optimizers(
         f"### Optimizers\n\n{len(seeds)} seeds, {figures['steps']} updates of {figures['batch']} "
         f"scenes, {machine['device']}, {machine['threads']} thread. Error of the state one "
         "interval ahead in units of a typical change (1: as bad as expecting no change); ratio to "
-        "AdamW with its 95 % interval over (seed, episode). The interval (0.1 s) and the falling "
-        "rate were chosen after one-seed pilots in which Muon's margin shrank with longer intervals; "
+        "AdamW with its 95 % interval over (seed, episode). The interval (0.1 s) and falling "
+        "rate were chosen after one-seed pilots in which Muon's margin shrank with longer ones; "
         "with a constant rate the targets were not clearly met, in a run that was not recorded.\n"
     )
     parts = [text]
