@@ -1,0 +1,1 @@
+"""The slot encoder: attention that knows where tokens are, objects as slots."""
