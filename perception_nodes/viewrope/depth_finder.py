@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
-from perception_nodes.arrays import Bytes, Floats, Ints
+from perception_nodes.arrays import Ints
 from perception_nodes.scene import MAX_SLOTS, Frame, Slot, Slots
 from perception_nodes.viewrope.adjacency import members
-from perception_nodes.viewrope.boxes import View, fit_box
+from perception_nodes.viewrope.description import SeenRegions, upward
 from perception_nodes.viewrope.merging import merge
 from perception_nodes.viewrope.pairs import find_pairs
-from perception_nodes.viewrope.planes import Background, Plane, find_background
-from perception_nodes.viewrope.regions import Outlines, outlines, plausible
+from perception_nodes.viewrope.planes import Plane, find_background
+from perception_nodes.viewrope.regions import outlines, plausible
 from perception_nodes.viewrope.segmentation import CREASE, concavity, split
-from perception_nodes.viewrope.surface import Surface, prepare
+from perception_nodes.viewrope.surface import prepare
 
 MODEL_ID = "depth-finder-1"
 MAX_EXTENT = 1.0
 """What is larger than this, meters, is furniture or building."""
 
-_MAX_POINTS = 64
 _MIN_EXTENT = 0.015
 _SHEET = 0.008
-_CUT = 0.06
 _SCORE_PIXELS = 150.0
-_LOOKS_UP = 0.7
 
 
 class DepthFinder:
@@ -61,7 +56,7 @@ class DepthFinder:
     def find(self, frame: Frame) -> Slots:
         """Return the objects of a frame, the most certain ones where there are more than 16."""
         surface = prepare(frame.depth, frame.camera)
-        background = find_background(surface, _up(frame), self._planes, self._max_extent)
+        background = find_background(surface, upward(frame), self._planes, self._max_extent)
         self._planes = (*background.supports, *background.walls)
         objects = surface.valid & ~background.mask
         pairs = find_pairs(surface, objects)
@@ -71,13 +66,15 @@ class DepthFinder:
         lines = outlines(pairs, labels)
         good = np.flatnonzero(plausible(surface, background, labels, lines))
         color = cv2.resize(frame.color, labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        scene = _Scene(surface, background, labels, lines, np.asarray(color))
+        scene = SeenRegions(surface, background, labels, lines, np.asarray(color))
         return self._report(frame, scene, good)
 
-    def _report(self, frame: Frame, scene: _Scene, good: Ints) -> Slots:
+    def _report(self, frame: Frame, scene: SeenRegions, good: Ints) -> Slots:
         """The regions of possible objects as slots, best first."""
         pixels_of = members(scene.labels)
-        scores = {int(region): scene.score(int(region), len(pixels_of[region])) for region in good}
+        scores = {
+            int(region): _score(scene, int(region), len(pixels_of[region])) for region in good
+        }
         labels = np.zeros(scene.labels.size, dtype=np.uint8)
         items: list[Slot] = []
         for region in sorted(scores, key=lambda r: -scores[r]):
@@ -103,67 +100,7 @@ class DepthFinder:
         return bool(extents[1] >= _MIN_EXTENT and extents[2] <= self._max_extent and not sheet)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scene:
-    """What describes the objects of one frame; all images at working resolution."""
-
-    surface: Surface
-    background: Background
-    labels: Ints
-    lines: Outlines
-    color: Bytes
-
-    def hidden(self, region: int) -> float:
-        """The part of a region's outline beyond which it may go on."""
-        return min(1.0, float(self.lines.occluded[region] + self.lines.at_border[region]))
-
-    def score(self, region: int, pixels: int) -> float:
-        """Objectness of a region of so many pixels, 0..1."""
-        seen = 1.0 - float(np.exp(-pixels / _SCORE_PIXELS))
-        return seen * (1.0 - 0.5 * self.hidden(region))
-
-    def slot(self, index: int, region: int, pixels: Ints, score: float) -> Slot:
-        """Describe a region, given by its flat pixel indices."""
-        points = self.surface.points.reshape(-1, 3)[pixels]
-        normals = self.surface.normals.reshape(-1, 3)[pixels]
-        known = np.isfinite(normals[:, 2])
-        hidden = self.hidden(region)
-        view = View(
-            self.labels == region,
-            points[known],
-            normals[known],
-            hidden,
-            self._bottom_hidden(region, points),
-        )
-        box = fit_box(view, self.surface, self.background)
-        return Slot(
-            index=index,
-            pose=box.pose,
-            covariance=box.covariance,
-            size=box.size,
-            pixels=len(pixels) * self.surface.factor**2,
-            score=score,
-            cut=hidden > _CUT,
-            color=self.color.reshape(-1, 3)[pixels].mean(axis=0),
-            points=points[:: -(-len(points) // _MAX_POINTS)],
-        )
-
-    def _bottom_hidden(self, region: int, points: Floats) -> bool:
-        """Whether something nearer begins beyond the lowest part of a region's outline."""
-        lines, up = self.lines, self.background.up.astype(np.float32)
-        edge = lines.occluded_pixels[lines.occluded_regions == region]
-        height = points @ up
-        low = np.sort(height)[int(0.15 * len(height))]
-        below = self.surface.points.reshape(-1, 3)[edge] @ up < low
-        return bool(below.sum() > 0.3 * np.sqrt(len(points)))
-
-
-def _up(frame: Frame) -> Floats | None:
-    """Away from the ground in the optical frame.
-
-    None where no pose says so, or one that would have the camera look up at the sky: such a map
-    begins at the first camera instead of on the ground.
-    """
-    if frame.pose is None or frame.pose.rotation[2, 2] > _LOOKS_UP:
-        return None
-    return np.asarray(frame.pose.rotation[2])
+def _score(scene: SeenRegions, region: int, pixels: int) -> float:
+    """Objectness of a region of so many pixels, 0..1."""
+    seen = 1.0 - float(np.exp(-pixels / _SCORE_PIXELS))
+    return seen * (1.0 - 0.5 * scene.hidden(region))

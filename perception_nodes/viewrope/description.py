@@ -1,0 +1,94 @@
+"""From regions of an image to slots: box, covariance, what is hidden, color, a sample of points.
+
+The depth-only finder, the learned encoder and a user's detector find regions in different ways; all
+describe them here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception_nodes.arrays import Bytes, Floats, Ints
+from perception_nodes.scene import Frame, Slot
+from perception_nodes.viewrope.boxes import View, fit_box
+from perception_nodes.viewrope.planes import Background
+from perception_nodes.viewrope.regions import Outlines
+from perception_nodes.viewrope.surface import Surface
+
+_MAX_POINTS = 64
+_CUT = 0.06
+_LOOKS_UP = 0.7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenRegions:
+    """Regions of one frame and what is known around them; all images at working resolution.
+
+    Attributes:
+        surface: The depth image.
+        background: Which way is up, and the planes that things stand on.
+        labels: (h, w) regions, 0 for background.
+        lines: What lies beyond their outlines.
+        color: (h, w, 3) RGB.
+    """
+
+    surface: Surface
+    background: Background
+    labels: Ints
+    lines: Outlines
+    color: Bytes
+
+    def hidden(self, region: int) -> float:
+        """The part of a region's outline beyond which it may go on."""
+        return min(1.0, float(self.lines.occluded[region] + self.lines.at_border[region]))
+
+    def slot(
+        self, index: int, region: int, pixels: Ints, score: float, latent: Floats | None = None
+    ) -> Slot:
+        """Describe a region, given by its flat pixel indices, of which some have normals."""
+        points = self.surface.points.reshape(-1, 3)[pixels]
+        normals = self.surface.normals.reshape(-1, 3)[pixels]
+        known = np.isfinite(normals[:, 2])
+        hidden = self.hidden(region)
+        view = View(
+            self.labels == region,
+            points[known],
+            normals[known],
+            hidden,
+            self._bottom_hidden(region, points),
+        )
+        box = fit_box(view, self.surface, self.background)
+        return Slot(
+            index=index,
+            pose=box.pose,
+            covariance=box.covariance,
+            size=box.size,
+            pixels=len(pixels) * self.surface.factor**2,
+            score=score,
+            cut=hidden > _CUT,
+            color=self.color.reshape(-1, 3)[pixels].mean(axis=0),
+            points=points[:: -(-len(points) // _MAX_POINTS)],
+            latent=latent,
+        )
+
+    def _bottom_hidden(self, region: int, points: Floats) -> bool:
+        """Whether something nearer begins beyond the lowest part of a region's outline."""
+        lines, up = self.lines, self.background.up.astype(np.float32)
+        edge = lines.occluded_pixels[lines.occluded_regions == region]
+        height = points @ up
+        low = np.sort(height)[int(0.15 * len(height))]
+        below = self.surface.points.reshape(-1, 3)[edge] @ up < low
+        return bool(below.sum() > 0.3 * np.sqrt(len(points)))
+
+
+def upward(frame: Frame) -> Floats | None:
+    """Away from the ground in the optical frame.
+
+    None where no pose says so, or one that would have the camera look up at the sky: such a map
+    begins at the first camera instead of on the ground.
+    """
+    if frame.pose is None or frame.pose.rotation[2, 2] > _LOOKS_UP:
+        return None
+    return np.asarray(frame.pose.rotation[2])
