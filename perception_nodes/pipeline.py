@@ -1,4 +1,4 @@
-"""The whole flow in one process: frame -> slots -> object states -> memory.
+"""The whole flow in one process: frame -> slots -> object states, futures -> memory.
 
 Replay, simulation, evaluation and benchmarks run this class. On a robot the same parts run as
 ROS nodes, cut at the seams between the lines of `Pipeline.process`. No part knows which.
@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
+from perception_nodes.cjepa.kalman_futures import KalmanFutures
+from perception_nodes.cjepa.source import FutureSource
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.scene import Frame, SceneState
 from perception_nodes.viewrope.source import SlotSource
@@ -30,13 +32,19 @@ class Pipeline:
         slots: Finds objects in a frame.
         objects: Owns the object states.
         memory: Keeps them; None to run without.
+        futures: Foresees what they will do; None for the Kalman filter.
     """
 
     def __init__(
-        self, slots: SlotSource, objects: ObjectTracker, memory: SceneMemory | None = None
+        self,
+        slots: SlotSource,
+        objects: ObjectTracker,
+        memory: SceneMemory | None = None,
+        futures: FutureSource | None = None,
     ) -> None:
         self._slots = slots
         self._objects = objects
+        self._futures = futures or KalmanFutures()
         self._memory = memory
         self._timings: dict[str, float] = {}
 
@@ -55,17 +63,20 @@ class Pipeline:
         clock.append(time.perf_counter())
         objects, events = self._objects.update(frame, slots)
         clock.append(time.perf_counter())
-        state = SceneState(frame.stamp, slots, objects, events)
+        predictions, influences = self._futures.foresee(frame.stamp, objects)
+        clock.append(time.perf_counter())
+        state = SceneState(
+            frame.stamp, slots, objects, events, predictions=predictions, influences=influences
+        )
         if self._memory is not None:
             self._memory.write(state)
         clock.append(time.perf_counter())
-        self._timings = {
-            name: b - a
-            for name, a, b in zip(("slots", "objects", "memory"), clock, clock[1:], strict=False)
-        }
+        parts = ("slots", "objects", "futures", "memory")
+        self._timings = {name: b - a for name, a, b in zip(parts, clock, clock[1:], strict=False)}
         return state
 
     def reset(self) -> None:
         """Drop what is short-term (as when the clock jumps back); the memory keeps everything."""
         self._slots.reset()
         self._objects.reset()
+        self._futures.reset()
