@@ -12,8 +12,15 @@ import numpy as np
 
 from perception_nodes.arrays import Bytes
 from perception_nodes.bags.writer import BagWriter
-from perception_nodes.ros.conversion import events_to_msg, object_states_to_msg, slots_to_msg
+from perception_nodes.ros.conversion import (
+    events_to_msg,
+    influences_to_msg,
+    object_states_to_msg,
+    predictions_to_msg,
+    slots_to_msg,
+)
 from perception_nodes.ros.factory import RosbagsFactory
+from perception_nodes.ros.future_markers import future_markers, moving_predictions
 from perception_nodes.ros.geometry_messages import header_to_msg, transform_to_msg
 from perception_nodes.ros.image_messages import color_to_compressed_msg, labels_to_msg
 from perception_nodes.ros.mirrors import detections_to_msg, markers_to_msg
@@ -25,9 +32,9 @@ _PREVIEW_WIDTH = 320
 class Recorder:
     """A sink that writes an MCAP file: our messages, their standard mirrors, and a preview.
 
-    Topics: objects, slots, slot_masks, events; objects_markers and detections for other people's
-    tools; /tf with the camera; a small camera image; truth/objects where there is truth. The same
-    input gives the same bytes.
+    Topics: objects, slots, slot_masks, events; predictions of what is expected to move, influences;
+    objects_markers and detections for other people's tools; /tf with the camera; a small camera
+    image; truth/objects where there is truth. The same input gives the same bytes.
 
     Args:
         path: Of the file, which appears when the recorder is left as a context manager.
@@ -65,7 +72,11 @@ class Recorder:
         self._put("/objects", objects, frame)
         if state.events:
             self._put("/events", events_to_msg(state.events, state.stamp, world, factory), frame)
+        self._put_futures(state, frame)
         markers = markers_to_msg(state.objects, state.stamp, world, factory)
+        futures = (state.predictions, state.influences)
+        shown = markers.markers[0].header
+        markers.markers += future_markers(state.objects, *futures, shown, factory)
         self._put("/objects_markers", markers, frame)
         detections = detections_to_msg(state.objects, state.stamp, world, factory)
         self._put("/detections", detections, frame)
@@ -78,6 +89,14 @@ class Recorder:
         if sample.truth is not None:
             truth = object_states_to_msg(sample.truth.objects, frame.stamp, world, factory)
             self._put("/truth/objects", truth, frame)
+
+    def _put_futures(self, state: SceneState, frame: Frame) -> None:
+        where = (state.stamp, self._world, self._factory)
+        moving = moving_predictions(state.objects, state.predictions)
+        if moving:
+            self._put("/predictions", predictions_to_msg(moving, *where), frame)
+        if state.influences:
+            self._put("/influences", influences_to_msg(state.influences, *where), frame)
 
     def _put(self, topic: str, message: Any, frame: Frame) -> None:
         self._writer.write(topic, message, frame.stamp)

@@ -32,8 +32,8 @@ class FutureParameters:
     """
 
     horizons: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
-    slowing_time: float = 0.5
-    acceleration: float = 0.5
+    slowing_time: float = 0.3
+    acceleration: float = 2.0
     drift: float = 0.005
     turn: float = 0.5
 

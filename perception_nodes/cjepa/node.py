@@ -1,4 +1,4 @@
-"""Node `cjepa`: slots in, object states and events out; it owns the object states.
+"""Node `cjepa`: slots in, object states, their futures and events out; it owns the object states.
 
 Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. When it becomes active it asks
 the memory what was known on this map, so that objects keep their ids over a restart.
@@ -12,13 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from perception_nodes.cjepa.kalman_futures import KalmanFutures
+from perception_nodes.cjepa.source import Futures, FutureSource
 from perception_nodes.errors import ConfigurationError, InputError
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.ros.conversion import (
     events_to_msg,
+    influences_to_msg,
     object_state_from_msg,
     object_states_to_msg,
+    predictions_to_msg,
 )
+from perception_nodes.ros.future_markers import future_markers
 from perception_nodes.ros.geometry_messages import time_from_msg
 from perception_nodes.ros.interfaces import node
 from perception_nodes.ros.managed import ManagedNode
@@ -56,10 +61,14 @@ class CjepaNode(ManagedNode[CjepaParameters]):
         self._factory = RclpyFactory()
         self._lock = threading.Lock()
         self._tracker = ObjectTracker()
+        self._futures = self.make_futures()
+        self.facts["futures"] = self._futures.model_id
         self._stamp = 0
         self._input = SlotInput()
         self._restore: Any = None
         self._objects = self.endpoints.advertise(self.spec.gives("objects"))
+        self._predictions = self.endpoints.advertise(self.spec.gives("predictions"))
+        self._influences = self.endpoints.advertise(self.spec.gives("influences"))
         self._events = self.endpoints.advertise(self.spec.gives("events"))
         self._markers = self.endpoints.advertise(self.spec.gives("objects_markers"))
         self._detections = self.endpoints.advertise(self.spec.gives("detections"))
@@ -76,11 +85,16 @@ class CjepaNode(ManagedNode[CjepaParameters]):
         self.listen(depth, lambda m: self._offer(self._input.take_depth(m)), required=True)
         self.listen("camera/color/camera_info", lambda m: self._offer(self._input.take_info(m)))
 
+    def make_futures(self) -> FutureSource:
+        """What foresees the objects' futures."""
+        return KalmanFutures()
+
     def forget(self) -> None:
         """The clock jumped back: drop the objects; the memory keeps them."""
         self._input.reset()
         with self._lock:
             self._tracker.reset()
+            self._futures.reset()
 
     def explain(self) -> str:
         """Why nothing comes out."""
@@ -106,16 +120,25 @@ class CjepaNode(ManagedNode[CjepaParameters]):
             )
         with self._lock:
             objects, events = self._tracker.update(frame, slots)
+            futures = self._futures.foresee(frame.stamp, objects)
             self._stamp = frame.stamp
         self._tell(events, frame.stamp)
-        self._publish(objects, frame.stamp)
+        self._publish(objects, futures, frame.stamp)
         self.finished(frame.stamp, began)
 
-    def _publish(self, objects: Sequence[ObjectState], stamp: int) -> None:
+    def _publish(self, objects: Sequence[ObjectState], futures: Futures, stamp: int) -> None:
+        """The object states always; what is derived from them only if somebody listens."""
         where = (stamp, self.parameters.world_frame, self._factory)
         self._objects.publish(object_states_to_msg(objects, *where))
+        if self._predictions.get_subscription_count():
+            self._predictions.publish(predictions_to_msg(futures.predictions, *where))
+        if self._influences.get_subscription_count():
+            self._influences.publish(influences_to_msg(futures.influences, *where))
         if self._markers.get_subscription_count():
-            self._markers.publish(markers_to_msg(objects, *where))
+            shown = markers_to_msg(objects, *where)
+            header = shown.markers[0].header
+            shown.markers += future_markers(objects, *futures, header, self._factory)
+            self._markers.publish(shown)
         if self._detections is not None and self._detections.get_subscription_count():
             self._detections.publish(detections_to_msg(objects, *where))
 

@@ -87,7 +87,7 @@ def _box(state: ObjectState, index: int, header: Any, factory: MessageFactory) -
         action=_ADD,
         pose=pose_to_msg(state.pose, factory),
         scale=vector_to_msg(np.maximum(state.size, _MIN_SIZE), factory),
-        color=_color(state, factory),
+        color=object_color(state.id, _OPACITY[state.visibility], factory),
     )
 
 
@@ -109,8 +109,8 @@ def _name(state: ObjectState, index: int, header: Any, factory: MessageFactory) 
     )
 
 
-def _color(state: ObjectState, factory: MessageFactory) -> Any:
+def object_color(name: str, opacity: float, factory: MessageFactory) -> Any:
     """A hue that follows from the id alone, so that it is the same in every run and tool."""
-    hue = zlib.crc32(state.id.encode()) / 2**32
+    hue = zlib.crc32(name.encode()) / 2**32
     r, g, b = colorsys.hsv_to_rgb(hue, 0.75, 0.95)
-    return factory.make("std_msgs/msg/ColorRGBA", r=r, g=g, b=b, a=_OPACITY[state.visibility])
+    return factory.make("std_msgs/msg/ColorRGBA", r=r, g=g, b=b, a=opacity)
