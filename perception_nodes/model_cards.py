@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from perception_nodes.errors import ModelError
+from perception_nodes.inference.external import external_files
 from perception_nodes.resources import resource
 
 SCHEMA = 1
@@ -45,6 +46,7 @@ class Card:
         summary, limits: What it does and what it can't.
         license: Of the weights, as an SPDX identifier.
         file, sha256, opset: The network, beside the card.
+        external_data: Hashes of the files beside it that hold its tensors; usually none do.
         inputs, outputs: Its signature.
         training: Command, configuration, seeds, updates, minutes, machine.
         data: The recipe of the data.
@@ -65,6 +67,7 @@ class Card:
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
+    external_data: dict[str, str] = field(default_factory=dict)
 
 
 def weights_folder() -> Path:
@@ -83,14 +86,7 @@ def sha256(path: Path) -> str:
     Raises:
         ModelError: It can't be read.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(
-            f"the network {path} can't be read: {error.strerror}",
-            "train it with `permanence train`, or install the package again",
-        ) from error
+    return hashlib.sha256(_read(path)).hexdigest()
 
 
 def write_card(card: Card, path: Path) -> None:
@@ -127,17 +123,30 @@ def check_file(card: Card, folder: Path) -> Path:
     """The path of a card's network, whose bytes are those that the card names.
 
     Raises:
-        ModelError: The file is missing or another.
+        ModelError: The file or one that holds its tensors is missing, another, or elsewhere.
     """
-    path = folder / card.file
-    actual = sha256(path)
-    if actual != card.sha256:
-        raise ModelError(
-            f"{path} is not the network of its card: its hash begins with {actual[:12]}, the card "
-            f"says {card.sha256[:12]}",
-            "restore the file, or export the network again so that its card is written anew",
-        )
-    return path
+    network_bytes(card, folder)
+    return folder / card.file
+
+
+def network_bytes(card: Card, folder: Path) -> bytes:
+    """The bytes of a card's network, checked: load these and not the file, which may change.
+
+    Raises:
+        ModelError: The file or one that holds its tensors is missing, another, or elsewhere.
+    """
+    path = _inside(card.file, folder)
+    content = _read(path)
+    _check_hash(path, hashlib.sha256(content).hexdigest(), card.sha256)
+    for name in sorted(external_files(content)):
+        data = _inside(name, folder)
+        if name not in card.external_data:
+            raise ModelError(
+                f"{path} keeps tensors in {name}, which its card does not mention",
+                "export the network into one file",
+            )
+        _check_hash(data, sha256(data), card.external_data[name])
+    return content
 
 
 def check_signature(
@@ -169,6 +178,33 @@ def signature(session: Any) -> tuple[tuple[TensorCard, ...], tuple[TensorCard, .
         for side in (session.get_inputs(), session.get_outputs())
     )
     return inputs, outputs
+
+
+def _inside(name: str, folder: Path) -> Path:
+    """The path of a file in a folder, wherever links and dots lead."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ModelError(f"{name!r} leads out of {folder}, where a network's files have to be")
+    return path
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"the network {path} can't be read: {error.strerror}",
+            "train it with `permanence train`, or install the package again",
+        ) from error
+
+
+def _check_hash(path: Path, actual: str, said: str) -> None:
+    if actual != said:
+        raise ModelError(
+            f"{path} is not the network of its card: its hash begins with {actual[:12]}, the card "
+            f"says {said[:12]}",
+            "restore the file, or export the network again so that its card is written anew",
+        )
 
 
 def _tensor_card(item: dict[str, Any]) -> TensorCard:

@@ -25,7 +25,7 @@ from perception_nodes.model_cards import (
 )
 
 
-def make_card(folder: Path, content: bytes = b"network") -> Card:
+def make_card(folder: Path, content: bytes = b"\x08\x0a") -> Card:
     """A card and its network in a folder."""
     (folder / "thing.onnx").write_bytes(content)
     card = Card(
