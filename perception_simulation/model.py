@@ -51,7 +51,7 @@ def compile_model(scene: Scene) -> mujoco.MjModel:
         _object(model, item, scene.support_height)
     for occluder in scene.occluders:
         _occluder(model, occluder)
-    if scene.pushes:
+    if scene.has_pusher:
         _pusher(model)
     for name in dict.fromkeys(carry.object for carry in scene.carries):
         _hand(model, name)

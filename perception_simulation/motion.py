@@ -97,6 +97,11 @@ def occluder_track(occluder: Occluder) -> Track:
     )
 
 
+def parked_track(place: Floats) -> Track:
+    """A pusher that stays at `place` (3,) until it is commanded."""
+    return Track([0.0], place[None])
+
+
 def pusher_track(pushes: Sequence[Push], support_height: float, high: float) -> Track:
     """The pusher's tip: parked at height `high`, down before each push, along it, and up again."""
     times: list[float] = []

@@ -1,25 +1,30 @@
-"""Node `simulator`: a simulated table and camera as a robot would publish them, with the truth.
+"""Node `simulator`: a simulated table, camera and pusher as a robot has them, with the truth.
 
-Publishes, offers: see `perception_nodes.ros.interfaces`. It gives the time (/clock); all other
-nodes need `use_sim_time`. When the scene ends it starts anew and the clock jumps back.
+Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. It gives the time (/clock):
+all other nodes need `use_sim_time`. When the scene ends it starts anew and the clock jumps back.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
-from perception_nodes.ros.conversion import object_states_to_msg
+from perception_nodes.errors import InputError
+from perception_nodes.geometry.pose import Pose
+from perception_nodes.ros.conversion import object_states_to_msg, people_to_msg
 from perception_nodes.ros.geometry_messages import (
     camera_info_to_msg,
     header_to_msg,
+    time_from_msg,
     transform_to_msg,
     transforms_to_msg,
+    vector_from_msg,
 )
 from perception_nodes.ros.image_messages import color_to_msg, depth_to_msg
 from perception_nodes.ros.interfaces import node
@@ -27,12 +32,13 @@ from perception_nodes.ros.managed import ManagedNode
 from perception_nodes.ros.parameters import PATH, NodeParameters, count, number, switch, text
 from perception_nodes.ros.rclpy_factory import RclpyFactory
 from perception_nodes.ros.run import main as run_node
-from perception_nodes.scene import Sample
+from perception_nodes.scene import ObjectState, Sample
 from perception_simulation.generator import generate
 from perception_simulation.scene_file import load_scene
 from perception_simulation.simulator import Simulator
 
 _STOP_TIMEOUT_S = 5.0
+_OLD_COMMAND_NS = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -55,16 +61,15 @@ class SimulatorNode(ManagedNode[SimulatorParameters]):
         """Read the scene and advertise."""
         parameters = self.parameters
         path = Path(parameters.scene).expanduser() if parameters.scene else None
-        self._simulator = Simulator(load_scene(path) if path else generate(parameters.seed))
+        scene = load_scene(path) if path else generate(parameters.seed)
+        self._simulator = Simulator(replace(scene, pusher=True))
+        self._stamp = 0
         self.facts["scene"] = str(path or f"generated, seed {parameters.seed}")
         self._factory = RclpyFactory()
-        self._outputs = {
-            topic.name: self.endpoints.advertise(topic)
-            for topic in self.spec.publishes
-            if topic.name != "truth/people"
-        }
+        self._outputs = {t.name: self.endpoints.advertise(t) for t in self.spec.publishes}
         self._restart, self._ended = threading.Event(), threading.Event()
         self.endpoints.offer(self.spec.offers("reset"), self._reset)
+        self.listen("command", self._command)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to simulate, from the start of the scene."""
@@ -85,6 +90,21 @@ class SimulatorNode(ManagedNode[SimulatorParameters]):
         if thread is not None:
             self._ended.set()
             thread.join(_STOP_TIMEOUT_S)
+
+    def _command(self, message: Any) -> None:
+        """Drive the pusher; a controller has to go on commanding, or the pusher stops."""
+        frame, stamp = message.header.frame_id, time_from_msg(message.header.stamp)
+        if frame not in ("", self.parameters.world_frame):
+            raise InputError(
+                f"the command is expressed in {frame!r}, not in {self.parameters.world_frame!r}",
+                "express the pusher's velocity in the world frame",
+            )
+        if stamp and stamp < self._stamp - _OLD_COMMAND_NS:
+            raise InputError(f"the command is {(self._stamp - stamp) * 1e-9:.1f} s old")
+        velocity = vector_from_msg(message.twist.linear)
+        if not np.isfinite(velocity).all():
+            raise InputError(f"the command {velocity.tolist()} is no velocity")
+        self._simulator.command(velocity)
 
     def _reset(self, _: Any, response: Any) -> Any:
         """Service `reset`."""
@@ -116,21 +136,36 @@ class SimulatorNode(ManagedNode[SimulatorParameters]):
     def _publish(self, sample: Sample) -> None:
         frame, make = sample.frame, self._factory
         world_frame = self.parameters.world_frame
+        self._stamp = frame.stamp
         header = header_to_msg(frame.stamp, frame.frame_id, make)
         self._send("/clock", make.make("rosgraph_msgs/msg/Clock", clock=header.stamp))
+        objects = sample.truth.objects if sample.truth is not None else ()
+        poses = {o.id: _tip(o) for o in objects if o.label == "pusher"}
         if frame.pose is not None:
-            pose = transform_to_msg(frame.pose, frame.stamp, world_frame, frame.frame_id, make)
-            self._send("/tf", transforms_to_msg([pose], make))
+            poses[frame.frame_id] = frame.pose
+        transforms = [
+            transform_to_msg(pose, frame.stamp, world_frame, name, make)
+            for name, pose in poses.items()
+        ]
+        self._send("/tf", transforms_to_msg(transforms, make))
         info = camera_info_to_msg(frame.camera, frame.stamp, frame.frame_id, make)
         self._send("camera/color/camera_info", info)
         self._send("camera/color/image_raw", color_to_msg(frame.color, header, make))
         self._send("camera/depth/image_raw", depth_to_msg(frame.depth, header, make))
         if sample.truth is not None:
-            truth = object_states_to_msg(sample.truth.objects, frame.stamp, world_frame, make)
+            truth = object_states_to_msg(objects, frame.stamp, world_frame, make)
             self._send("truth/objects", truth)
+            nobody = people_to_msg((), frame.stamp, world_frame, make)  # no scene has people yet
+            self._send("truth/people", nobody)
 
     def _send(self, topic: str, message: Any) -> None:
         self._outputs[topic].publish(message)
+
+
+def _tip(pusher: ObjectState) -> Pose:
+    """The pose of the pusher's lower end; the state is that of its box."""
+    below = np.array([0.0, 0.0, -pusher.size[2] / 2.0])
+    return Pose(pusher.pose.rotation, pusher.position + pusher.pose.rotation @ below)
 
 
 def main() -> None:

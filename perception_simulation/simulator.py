@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
+from perception_nodes.arrays import Floats
 from perception_nodes.scene import Frame, Sample
 from perception_simulation.motion import camera_track
 from perception_simulation.odometry import Drift
@@ -26,24 +28,37 @@ class Simulator:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
+        self._commands: deque[Floats] = deque(maxlen=1)
         World(scene)  # an impossible scene is refused here, not at the first frame
 
     def __len__(self) -> int:
         """How many frames there will be, all cameras together."""
         return round(self.scene.duration * self.scene.rate) * len(self.scene.cameras)
 
+    def command(self, velocity: Floats) -> None:
+        """Drive the pusher, see `World.command`; it takes effect before the next frame.
+
+        May be called from another thread than the one that iterates: only the newest counts.
+        """
+        self._commands.append(velocity)
+
     def __iter__(self) -> Iterator[Sample]:
         """Simulate, draw and tell the truth.
 
         Raises:
+            ConfigurationError: There is a command, but the scene has no pusher.
+            InputError: A command is not finite.
             RenderingError: This machine has no OpenGL.
         """
         scene = self.scene
         world = World(scene)
         rigs = [_Rig(scene, camera, index) for index, camera in enumerate(scene.cameras)]
         keeper = TruthKeeper(world)
+        self._commands.clear()
         with Renderer(world.model, scene.width, scene.height, shadows=scene.shadows) as renderer:
             for number in range(round(scene.duration * scene.rate)):
+                while self._commands:
+                    world.command(self._commands.popleft())
                 # the first frame comes one period after the start: a stamp of 0 means "never"
                 world.advance((number + 1) / scene.rate)
                 views = [rig.look(world, renderer) for rig in rigs]

@@ -287,6 +287,7 @@ class Scene:
         width, height: Of the images, pixels.
         rate: Frames a second of each camera.
         shadows: Makes rendering several times slower.
+        pusher: Whether there is a pusher to command even if the scene has no pushes.
     """
 
     objects: tuple[Object, ...]
@@ -306,6 +307,12 @@ class Scene:
     height: int = 240
     seed: int = 0
     shadows: bool = False
+    pusher: bool = False
+
+    @property
+    def has_pusher(self) -> bool:
+        """Whether there is a pusher, for pushes or for commands."""
+        return self.pusher or bool(self.pushes)
 
     @property
     def support_height(self) -> float:

@@ -190,7 +190,7 @@ def _things(world: World) -> list[_Thing]:
     for fixture in scene.fixtures:
         size = np.array(fixture.size)
         things.append(_boxed(world, fixture.name, "fixture", size, fixture.texture))
-    if scene.pushes:
+    if scene.has_pusher:
         height = PUSHER_LENGTH + 2.0 * PUSHER_RADIUS
         size = np.array([2.0 * PUSHER_RADIUS, 2.0 * PUSHER_RADIUS, height])
         things.append(_boxed(world, PUSHER, "pusher", size, Texture()))

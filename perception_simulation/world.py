@@ -18,8 +18,10 @@ from perception_simulation.motion import (
     Track,
     carry_track,
     occluder_track,
+    parked_track,
     pusher_track,
 )
+from perception_simulation.pusher import Drive
 from perception_simulation.shapes import geometry
 from perception_simulation.specification import Carry, Push, Scene
 from perception_simulation.validation import check, check_overlaps
@@ -27,6 +29,7 @@ from perception_simulation.validation import check, check_overlaps
 CONTROL_STEPS = 5
 _LANDING = 0.002
 _ABOVE = 0.1
+_CLEARANCE = 0.005
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +59,7 @@ class Snapshot:
     steps: int
     grasps: dict[str, Track]
     touching: frozenset[tuple[int, int]]
+    drive: Drive | None
 
 
 class World:
@@ -88,6 +92,10 @@ class World:
             for item in scene.occluders
         ]
         self._pusher = self._pusher_track(scene.pushes)
+        if self._pusher is None and scene.pusher:
+            corner = (scene.area[0] / 2.0, scene.area[1] / 2.0)
+            self._pusher = parked_track(np.array([*corner, self._parked_height()]))
+        self._drive: Drive | None = None
         self._grasps: dict[str, Track] = {}
         self._touching: frozenset[tuple[int, int]] = frozenset()
         self._place_pusher()
@@ -122,6 +130,39 @@ class World:
             self._touching = self._pairs()
         # mj_step leaves the places of bodies one step behind their coordinates
         mujoco.mj_kinematics(self.model, self.data)
+
+    def command(self, velocity: Floats) -> None:
+        """Drive the pusher's tip with a velocity (3,), m/s, world frame, from now on.
+
+        The first command ends the scene's own pushes. A command holds for `pusher.COMMAND_LIFE`
+        seconds of the world unless it is renewed; speed and reach are bounded.
+
+        Raises:
+            ConfigurationError: The scene has no pusher.
+            InputError: The velocity is not finite.
+        """
+        if self._pusher is None:
+            raise ConfigurationError(
+                "this scene has no pusher to command", "give it `pusher: true`, or a push"
+            )
+        drive = self._drive or self._start_drive()
+        self._drive = drive.commanded(velocity, self.time)
+
+    def _start_drive(self) -> Drive:
+        """From where the pusher is, over the whole table or floor."""
+        half, low = np.array(self.scene.area) / 2.0, self.scene.support_height
+        return Drive(
+            low=np.array([*-half, low + _CLEARANCE]),
+            high=np.array([*half, self._parked_height()]),
+            target=self._pusher_place(),
+            velocity=np.zeros(3),
+            until=self.time,
+        )
+
+    def _pusher_place(self) -> Floats:
+        """(3,) of the tip."""
+        joints = [self.model.joint(f"{PUSHER} {axis}").qposadr[0] for axis in "xyz"]
+        return np.array(self.data.qpos[joints])
 
     def motion(self, name: str) -> Motion:
         """The true motion of an object, occluder, fixture or the pusher."""
@@ -165,7 +206,9 @@ class World:
 
     def snapshot(self) -> Snapshot:
         """Remember this moment."""
-        return Snapshot(copy.copy(self.data), self._steps, dict(self._grasps), self._touching)
+        return Snapshot(
+            copy.copy(self.data), self._steps, dict(self._grasps), self._touching, self._drive
+        )
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a remembered moment; the same future follows, bit by bit."""
@@ -173,6 +216,7 @@ class World:
         self._steps = snapshot.steps
         self._grasps = dict(snapshot.grasps)
         self._touching = snapshot.touching
+        self._drive = snapshot.drive
 
     def branch(self, without: Collection[str] = ()) -> World:
         """A second world at this moment in which objects, pushes or carries are left out.
@@ -215,13 +259,17 @@ class World:
         mujoco.mj_setState(self.model, self.data, state, kind)
 
     def _pusher_track(self, pushes: Sequence[Push]) -> Track | None:
-        """The pusher waits above everything that stands at the start."""
+        """The pusher waits above everything that stands at the start; None without pushes."""
+        height = self._parked_height()
+        return pusher_track(pushes, self.scene.support_height, height) if pushes else None
+
+    def _parked_height(self) -> float:
         scene = self.scene
         support, tops = scene.support_height, [scene.support_height]
         for item in scene.objects:
             reach = float(np.linalg.norm(geometry(item.shape).size)) / 2.0
             tops.append(float(start_position(item, support)[2]) + reach)
-        return pusher_track(pushes, support, max(tops) + _ABOVE) if pushes else None
+        return max(tops) + _ABOVE
 
     def _remove(self, name: str) -> None:
         """Take an object out of the way: far below, without contacts, weight or looks."""
@@ -264,7 +312,11 @@ class World:
             x, y, z, yaw = track.at(time)
             self.data.mocap_pos[mocap] = (x, y, z)
             self.data.mocap_quat[mocap] = (math.cos(yaw / 2.0), 0.0, 0.0, math.sin(yaw / 2.0))
-        if self._pusher is not None:
+        if self._drive is not None:
+            period = CONTROL_STEPS * TIMESTEP
+            self._drive = self._drive.advanced(time, period, self._pusher_place())
+            self.data.ctrl[:3] = self._drive.target
+        elif self._pusher is not None:
             self.data.ctrl[:3] = self._pusher.at(time)
         for carry in self.scene.carries:
             if carry.name not in self._removed and carry.object not in self._removed:

@@ -106,7 +106,10 @@ INFLUENCES = TopicSpec(
 )
 EVENTS = TopicSpec("events", "permanence/msg/EventArray", "RESULTS", "what happened")
 COMMAND = TopicSpec(
-    "command", "geometry_msgs/msg/TwistStamped", "RESULTS", "velocity of the pusher in the world"
+    "command",
+    "geometry_msgs/msg/TwistStamped",
+    "RESULTS",
+    "velocity of the frame pusher in the world",
 )
 PLAN_STATUS = TopicSpec(
     "plan_status", "permanence/msg/PlanStatus", "RESULTS", "how planning goes, why it was refused"
