@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,21 @@ from rclpy.parameter import Parameter
 from ros_camera import Camera, subscribe, topic
 from tabletop import PERIOD, Box, observe
 
+from perception_nodes.cjepa.kalman_futures import KalmanFutures
 from perception_nodes.cjepa.node import CjepaNode
+from perception_nodes.cjepa.source import Futures, FutureSource
 from perception_nodes.memory.node import MemoryNode
 from perception_nodes.objects.tracker import ObjectTracker
-from perception_nodes.ros.conversion import events_from_msg, object_states_from_msg
+from perception_nodes.ros.conversion import (
+    events_from_msg,
+    influences_from_msg,
+    object_states_from_msg,
+    predictions_from_msg,
+)
+from perception_nodes.ros.geometry_messages import time_from_msg
 from perception_nodes.ros.interfaces import node
 from perception_nodes.ros.run import start
-from perception_nodes.scene import EventKind, Frame, Slots, Visibility
+from perception_nodes.scene import EventKind, Frame, Influence, ObjectState, Slots, Visibility
 
 MUG = Box((0.0, 0.0, 0.05), (0.08, 0.08, 0.1))
 CAN = Box((0.0, 0.25, 0.06), (0.07, 0.07, 0.12), (60.0, 60.0, 200.0))
@@ -193,3 +201,53 @@ def _rounded(frame: Frame) -> Frame:
     from dataclasses import replace
 
     return replace(frame, depth=np.round(frame.depth * 1000.0).astype(np.float32) / 1000.0)
+
+
+class Following(CjepaNode):
+    """A node whose world model says that the can follows the mug."""
+
+    def make_futures(self) -> FutureSource:
+        kalman = KalmanFutures()
+
+        class Source:
+            model_id = "following"
+
+            def foresee(self, stamp: int, objects: Sequence[ObjectState]) -> Futures:
+                influence = Influence("o1", "o2", 0.75, 0.5)
+                return Futures(kalman.foresee(stamp, objects).predictions, (influence,))
+
+            def reset(self) -> None:
+                kalman.reset()
+
+        return Source()
+
+
+def test_futures_and_influences_reach_who_listens_and_are_those_of_the_pipeline(
+    graph: Any, session: Session, until: Callable[..., bool]
+) -> None:
+    made = Following(context=graph.context, parameter_overrides=[Parameter("map_id", value="")])
+    run(graph, made)
+    heard: dict[str, list[Any]] = {"predictions": [], "influences": [], "objects_markers": []}
+    for name, received in heard.items():
+        subscribe(session.client, topic("cjepa", name), received)
+    graph.spin()
+    session.begin()
+    assert until(lambda: all(session.client.count_publishers(name) for name in heard))
+    session.feed(scene(8))
+    assert until(lambda: all(len(received) == 8 for received in heard.values()))
+    wanted = KalmanFutures().foresee(
+        _time(session.objects[-1]), object_states_from_msg(session.objects[-1])
+    )
+    found = predictions_from_msg(heard["predictions"][-1])
+    assert [p.id for p in found] == ["o1", "o2"]
+    for a, b in zip(found, wanted.predictions, strict=True):
+        assert a.stamps == b.stamps
+        assert np.allclose(a.covariances, b.covariances)
+        assert np.allclose([p.translation for p in a.poses], [p.translation for p in b.poses])
+    assert influences_from_msg(heard["influences"][-1]) == (Influence("o1", "o2", 0.75, 0.5),)
+    assert "influences" in {marker.ns for marker in heard["objects_markers"][-1].markers}
+    assert made.facts["futures"] == "following"
+
+
+def _time(message: Any) -> int:
+    return time_from_msg(message.header.stamp)
