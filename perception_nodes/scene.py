@@ -169,7 +169,12 @@ class ObjectState:
 
 
 class EventKind(StrEnum):
-    """What can happen to an object."""
+    """What can happen to an object.
+
+    The subjects of an ACTION are the objects that it is meant for, then its agent: a person, a
+    robot, a hand. Its text begins with the name of the action and a colon, as in
+    "push: robot pushes o3".
+    """
 
     APPEARED = "appeared"
     HIDDEN = "hidden"
@@ -183,6 +188,7 @@ class EventKind(StrEnum):
     REMOVED = "removed"
     LABELED = "labeled"
     SURPRISE = "surprise"
+    ACTION = "action"
 
 
 @dataclass(frozen=True, slots=True)

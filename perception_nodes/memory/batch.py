@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception_nodes.arrays import Floats
+from perception_nodes.memory.graph import Edge
 from perception_nodes.memory.observations import Due
 from perception_nodes.memory.rows import OBSERVATION_COLUMNS, clean, to_row
 from perception_nodes.scene import WORLD_FRAME, Event, EventKind, SceneState
@@ -147,3 +148,15 @@ class Batch:
         self._db.execute("UPDATE session SET events = events + 1 WHERE id = ?", (self._session,))
         self.sequence += 1
         return seq
+
+    def causes(self, edges: list[Edge]) -> None:
+        """Write what leads to an event, in place of what was written before; one target."""
+        target = edges[0].target
+        self._db.execute("DELETE FROM edge WHERE target = ? AND kind != 'part_of'", (target,))
+        self._db.executemany(
+            "INSERT INTO edge (kind, source, target, weight, evidence) VALUES (?, ?, ?, ?, ?)",
+            [
+                (edge.kind.value, edge.source, target, edge.weight, json.dumps(edge.evidence))
+                for edge in edges
+            ],
+        )

@@ -107,8 +107,8 @@ def _repair(damaged: Path, repaired: Path) -> Loss:
         for table, key in TABLES:
             for row in _readable_rows(old, table, key):
                 saved[table] += _insert(new, table, row)
-        new.execute("COMMIT")
         rebuild_indexes(new)
+        new.execute("COMMIT")
         expected = new.execute("SELECT sum (events) FROM session").fetchone()[0]
         lost = None if expected is None else max(0, int(expected) - saved["event"])
         # What is missing now was reported now; the next repair must not count it again.

@@ -1,9 +1,10 @@
 """The tables of a memory file, and the steps from one version of them to the next.
 
-Truth: `session`, `object`, `event`, `label`, `observation`, `latent`. Derived from them, and
-rebuilt by `rebuild_indexes`: `event_subject`, `event_text`, `observation_place`. The current state
-of an object is a view over its newest observation. Times are integer nanoseconds of the messages;
-there is no wall clock in a memory. Positions are meters in the world frame of the session.
+Truth: `session`, `object`, `event`, `label`, `observation`, `latent`, `edge`.
+Derived from them, and rebuilt by `rebuild_indexes`: `event_subject`, `event_text`,
+`observation_place`. The current state of an object is a view over its newest observation. Times are
+integer nanoseconds of the messages; there is no wall clock in a memory. Positions are meters in the
+world frame of the session.
 """
 
 from __future__ import annotations
@@ -121,7 +122,37 @@ SELECT * FROM belief WHERE seq IN
     (SELECT (SELECT max (seq) FROM observation WHERE object = o.id) FROM object o);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+CREATE TABLE permit (reason TEXT NOT NULL) STRICT;  -- has a row only while something is forgotten
+DROP TRIGGER event_is_never_changed;
+DROP TRIGGER event_is_never_deleted;
+CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event WHEN NOT EXISTS (SELECT 1 FROM permit)
+    BEGIN SELECT RAISE (ABORT, 'the event log is append-only'); END;
+CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event WHEN NOT EXISTS (SELECT 1 FROM permit)
+    BEGIN SELECT RAISE (ABORT, 'the event log is append-only'); END;
+
+CREATE TABLE edge (               -- why something happened
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,           -- causes, enables, prevents, part_of
+    source INTEGER NOT NULL,      -- seq of the event that came first
+    target INTEGER NOT NULL,
+    weight REAL NOT NULL,         -- 0..1
+    evidence TEXT NOT NULL,       -- JSON list
+    UNIQUE (target, kind, source)
+) STRICT;
+CREATE INDEX edge_source ON edge (source, kind);
+
+CREATE VIEW graph AS              -- every relation of the log, stored or derived
+SELECT kind, source, target, weight, NULL AS object FROM edge
+UNION ALL
+SELECT 'about', event, NULL, 1.0, object FROM event_subject
+UNION ALL
+SELECT 'before', s.event, (SELECT min (n.event) FROM event_subject n
+    WHERE n.object = s.object AND n.event > s.event), 1.0, s.object FROM event_subject s
+WHERE EXISTS (SELECT 1 FROM event_subject n WHERE n.object = s.object AND n.event > s.event);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """Step i takes a memory from version i to i + 1. A released step is never edited."""
 
 TABLES: tuple[tuple[str, str], ...] = (
@@ -131,17 +162,18 @@ TABLES: tuple[tuple[str, str], ...] = (
     ("label", "seq"),
     ("observation", "seq"),
     ("latent", "id"),
+    ("edge", "id"),
 )
 """The tables that are truth, with their integer keys, in the order in which rows may be copied."""
 
-_INDEXES = """
-DELETE FROM event_subject;
-INSERT OR IGNORE INTO event_subject (object, event, position)
-    SELECT j.value, e.seq, j.key FROM event e, json_each (e.subjects) j;
-INSERT INTO event_text (event_text) VALUES ('rebuild');
-DELETE FROM observation_place;
-INSERT INTO observation_place SELECT seq, x, x, y, y, z, z FROM observation;
-"""
+_INDEXES = (
+    "DELETE FROM event_subject",
+    """INSERT OR IGNORE INTO event_subject (object, event, position)
+        SELECT j.value, e.seq, j.key FROM event e, json_each (e.subjects) j""",
+    "INSERT INTO event_text (event_text) VALUES ('rebuild')",
+    "DELETE FROM observation_place",
+    "INSERT INTO observation_place SELECT seq, x, x, y, y, z, z FROM observation",
+)
 
 
 def version(db: sqlite3.Connection) -> int:
@@ -176,5 +208,6 @@ def migrate(db: sqlite3.Connection, target: int) -> None:
 
 
 def rebuild_indexes(db: sqlite3.Connection) -> None:
-    """Derive again what is derived, after rows were copied from a damaged memory."""
-    db.executescript(f"BEGIN IMMEDIATE; {_INDEXES} COMMIT;")
+    """Derive again what is derived, inside a transaction, after rows were saved or deleted."""
+    for statement in _INDEXES:
+        db.execute(statement)

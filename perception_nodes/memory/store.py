@@ -169,9 +169,43 @@ def _connect(path: Path, uri: str) -> sqlite3.Connection:
 
 
 def keep_copy(db: sqlite3.Connection, path: Path) -> None:
-    """Write a consistent copy of an open memory, while it may be written to."""
-    with closing(sqlite3.connect(path)) as copy:
-        db.backup(copy)
+    """Write a consistent copy of an open memory, while it may be written to; whole or not at all.
+
+    Raises:
+        MemoryStoreError: The folder can't be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        with closing(sqlite3.connect(part)) as copy:
+            db.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without companions
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise MemoryStoreError(
+            f"{path} can't be written: {error.strerror}", "choose another folder"
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def checked_copy_path(path: Path) -> Path:
+    """The absolute path of a new memory file.
+
+    Raises:
+        MemoryStoreError: It could overwrite something, or has no place to be.
+    """
+    if path.suffix != ".db" or ".." in path.parts or not str(path).isprintable():
+        raise MemoryStoreError(f"{str(path)!r} is not the plain name of a .db file", "name one")
+    target = path.absolute()
+    if os.path.lexists(target):
+        raise MemoryStoreError(f"there is a file {path} already", "choose another name")
+    if not target.parent.is_dir():
+        raise MemoryStoreError(f"there is no folder {target.parent}", "make it first")
+    return target
 
 
 @contextmanager

@@ -11,6 +11,15 @@ from typing import Self
 
 from perception_nodes.errors import MemoryStoreError
 from perception_nodes.memory.batch import Batch, Entry
+from perception_nodes.memory.causes import CauseFinder
+from perception_nodes.memory.forgetting import (
+    FORGOTTEN,
+    Forgotten,
+    Span,
+    copies_of,
+    erase,
+    purge,
+)
 from perception_nodes.memory.observations import Due, Observations, thin
 from perception_nodes.memory.queries import MemoryQueries, MemoryStatus
 from perception_nodes.memory.rows import clean
@@ -56,6 +65,8 @@ class Memory(MemoryQueries):
             self._sequence = self._newest_seq() + 1
             cameras = {record.state.id: record.seen_by for record in self.records()}
         self._observations = Observations(cameras)
+        self._causes = CauseFinder()
+        self._silent: set[str] = set()  # forgotten objects, whose names nobody gave again
         if self._store.loss is not None:
             self._pending.append(Entry(self.now or 0, "repaired", (), self._store.loss.text))
 
@@ -83,7 +94,9 @@ class Memory(MemoryQueries):
         if self._latest is not None and state.stamp < self._latest.stamp - _JUMP:
             self._session, self._refused_at = None, None
             self._observations.forget()
+            self._causes.restart()
         self._latest = state
+        self._causes.watch(state)
         for event in state.events:
             self._wait(Entry.of(event, state))
         if self._refused_at is None or state.stamp - self._refused_at >= _PERIOD:
@@ -110,11 +123,48 @@ class Memory(MemoryQueries):
         stamp = self.now or record.state.stamp
         place = record.state.position
         entry = Entry.labeled(stamp, object_id, name, 1.0, "a person", place)
+        self._silent.discard(object_id)
         with explained(self.path), self._store.transaction(durable=True) as db:
-            session = self._session or db.execute("SELECT max (id) FROM session").fetchone()[0]
-            batch = Batch(db, session, self._sequence)
-            batch.event(entry)
-        self._sequence = batch.sequence
+            self._log(db, entry)
+
+    def forget(
+        self, name: str = "", since: int | None = None, until: int | None = None
+    ) -> Forgotten:
+        """Forget an object, a stretch of time, or an object within it, beyond recovery.
+
+        Observations, events in which it took part, labels, causes, latents and what indexes and
+        write-ahead log hold of them are erased; the file is written anew, which takes about a
+        second for each 100 MB. Where all of an object is forgotten, its names are also replaced
+        in the sentences of other events. The log keeps an event of the kind "forgotten" that says
+        of whom (by id) and from when to when. Ids are not given again. An object that is still in
+        view is known again from the next frame on, without its name.
+
+        Args:
+            name: Id or label of an object, or id of a person or robot; empty for all.
+            since: First message time, ns; None for the beginning.
+            until: Last message time, ns; None for now.
+
+        Raises:
+            MemoryStoreError: Neither a name nor a time is given, nothing has that name, or the
+                file can't be written; then nothing is forgotten.
+        """
+        if not name.strip() and since is None and until is None:
+            raise MemoryStoreError("nothing is named to be forgotten", "give a name or a time")
+        span = Span(tuple(self._named(name)) if name.strip() else (), since, until)
+        if self._latest is not None:  # what waits to be written could be about it as well
+            self._commit(self._latest, everything=True)
+        entry = Entry(self.now or 0, FORGOTTEN, (), span.text)
+        seq = self._sequence
+        with explained(self.path):
+            with self._store.transaction(durable=True) as db:
+                events, observations, objects = erase(db, span)
+                if events or observations:
+                    self._log(db, entry)
+            self._forget_lately(set(span.names))
+            erased = purge(db)
+        if self._sequence == seq:
+            seq = 0
+        return Forgotten(objects, events, observations, seq, erased, copies_of(self.path))
 
     def status(self) -> MemoryStatus:
         """How much is in the memory and whether it can be written."""
@@ -146,6 +196,36 @@ class Memory(MemoryQueries):
         if lost and self._refusal:
             raise MemoryStoreError(f"{self._refusal}; {lost} events are lost")
 
+    def _log(self, db: sqlite3.Connection, entry: Entry) -> None:
+        """Write an event that does not come from a scene, inside a transaction."""
+        newest = db.execute("SELECT max (id) FROM session").fetchone()[0]
+        session = self._session or newest or Batch.new_session(db, self._map_id, entry.stamp)
+        batch = Batch(db, session, self._sequence)
+        batch.event(entry)
+        self._sequence = batch.sequence
+
+    def _named(self, name: str) -> list[str]:
+        """Ids of objects, or the id of whoever else took part in an event."""
+        taking_part = "SELECT 1 FROM event_subject WHERE object = :name LIMIT 1"
+        if found := self.find(name):
+            return found
+        if self._rows(taking_part, name=name.strip()):
+            return [name.strip()]
+        raise MemoryStoreError(
+            f"nothing in the memory {self.path} is called {clean(name)!r}",
+            "`permanence recall` lists the objects and their ids",
+        )
+
+    def _forget_lately(self, names: set[str]) -> None:
+        """Keep nothing of the past in the process either."""
+        self._observations.forget()
+        self._causes.restart()
+        self._silent |= names
+        if self._latest is not None:
+            kept = () if not names else self._latest.objects
+            left = tuple(state for state in kept if state.id not in names)
+            self._latest = replace(self._latest, objects=left, events=())
+
     def _wait(self, entry: Entry) -> None:
         self._dropped += len(self._pending) == _MOST_PENDING
         self._pending.append(entry)
@@ -161,6 +241,7 @@ class Memory(MemoryQueries):
         try:
             self._transact(scene, due)
         except sqlite3.Error as error:
+            self._causes.undo(self._sequence)
             self._refused_at = scene.stamp
             self._refusal = str(explain(self.path, error))
             return
@@ -177,16 +258,17 @@ class Memory(MemoryQueries):
             batch.reach(scene.stamp)
             for item in due:
                 rejected += not batch.observation(item)
-            for entry in self._pending:
-                batch.event(entry)
+            entries = [(batch.event(entry), entry) for entry in self._pending]
+            for edges in self._causes.find(scene.stamp, entries):
+                batch.causes(edges)
             if (crowded := self._observations.crowded()) is not None:
                 thin(db, clean(crowded))
         self._session, self._sequence = session, batch.sequence
         self._rejected += rejected
 
     def _note_label(self, state: ObjectState) -> None:
-        """Log a label that came with a state, unless a surer one is known."""
-        if not state.label:
+        """Log a label that came with a state, unless a surer one is known or it was forgotten."""
+        if not state.label or state.id in self._silent:
             return
         object_id, label = clean(state.id), clean(state.label)
         waiting = any(e.label and e.subjects[:1] == (object_id,) for e in self._pending)
