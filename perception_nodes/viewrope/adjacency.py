@@ -51,13 +51,17 @@ class Regions:
         for i, j in joins:
             low, high = sorted((root(i), root(j)))
             parent[high] = low
-        roots = np.array([root(i) for i in range(len(parent))])
-        _, groups = np.unique(roots, return_inverse=True)
+        for i, above in enumerate(parent):  # a parent comes first, so it knows its root already
+            parent[i] = parent[above]
+        roots = np.array(parent)
+        groups = (np.cumsum(roots == np.arange(len(roots))) - 1)[roots]
         count = int(groups.max()) + 1
-        cells = (groups[:, None] * count + groups[None]).ravel()
+        beside = np.flatnonzero(self.length)  # most regions are far from most others
+        rows, columns = np.divmod(beside, len(roots))
+        cells = groups[rows] * count + groups[columns]
 
         def summed(table: Floats) -> Floats:
-            total = np.bincount(cells, table.ravel(), count * count).reshape(count, count)
+            total = np.bincount(cells, table.ravel()[beside], count * count).reshape(count, count)
             np.fill_diagonal(total, 0.0)
             return np.asarray(total)
 
@@ -65,11 +69,25 @@ class Regions:
         return Regions(groups.astype(np.int32)[self.labels], *map(summed, tables))
 
 
-def members(labels: Ints) -> list[Ints]:
-    """The flat pixel indices of each region of (h, w) labels below 65536, the background first."""
-    flat = labels.ravel().astype(np.uint16)  # NumPy sorts short numbers in linear time
-    order = np.argsort(flat, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(flat))[:-1])
+class Members:
+    """The flat pixel indices of each region of (h, w) labels below 65536, in order of the image.
+
+    Attributes:
+        sizes: (K,) how many pixels each region has, the background first.
+    """
+
+    def __init__(self, labels: Ints) -> None:
+        flat = labels.ravel().astype(np.uint16)  # NumPy sorts short numbers in linear time
+        self._order = np.argsort(flat, kind="stable")
+        self.sizes = np.bincount(flat)
+        self._ends = np.cumsum(self.sizes)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, region: int) -> Ints:
+        end = self._ends[region]
+        return self._order[end - self.sizes[region] : end]
 
 
 def tabulate(pairs: Pairs, labels: Ints, bend: Floats, height: Floats) -> Regions:
@@ -91,10 +109,14 @@ def tabulate(pairs: Pairs, labels: Ints, bend: Floats, height: Floats) -> Region
     sharp = linked * np.maximum(bend[first], bend[second])
     level = linked * (height[first] + height[second]) / 2.0
 
+    used, cell = _ranks(a * count + b, count * count)
+    mirrored = used % count * count + used // count
+
     def table(weight: Any, transposed: Any) -> Floats:
-        total = np.bincount(a * count + b, weight, count * count)
-        total += np.bincount(b * count + a, transposed, count * count)
-        return np.asarray(total.reshape(count, count), dtype=np.float64)
+        total = np.zeros(count * count)
+        total[used] = np.bincount(cell, weight, len(used))
+        total[mirrored] += np.bincount(cell, transposed, len(used))
+        return np.asarray(total.reshape(count, count))
 
     return Regions(
         labels,
@@ -103,3 +125,13 @@ def tabulate(pairs: Pairs, labels: Ints, bend: Floats, height: Floats) -> Region
         table(level, level),
         table(farther > 0, farther < 0),
     )
+
+
+def _ranks(values: Ints, limit: int) -> tuple[Ints, Ints]:
+    """The different ones of some numbers below a limit, in order, and which of them each is."""
+    seen = np.zeros(limit, dtype=bool)
+    seen[values] = True
+    used = np.flatnonzero(seen)
+    rank = np.empty(limit, dtype=np.int32)
+    rank[used] = np.arange(len(used))
+    return used, rank[values]

@@ -7,7 +7,7 @@ import numpy as np
 
 from perception_nodes.arrays import Ints
 from perception_nodes.scene import MAX_SLOTS, Frame, Slot, Slots
-from perception_nodes.viewrope.adjacency import members
+from perception_nodes.viewrope.adjacency import Members
 from perception_nodes.viewrope.description import SeenRegions, upward
 from perception_nodes.viewrope.merging import merge
 from perception_nodes.viewrope.pairs import find_pairs
@@ -71,9 +71,9 @@ class DepthFinder:
 
     def _report(self, frame: Frame, scene: SeenRegions, good: Ints) -> Slots:
         """The regions of possible objects as slots, best first."""
-        pixels_of = members(scene.labels)
+        pixels_of = Members(scene.labels)
         scores = {
-            int(region): _score(scene, int(region), len(pixels_of[region])) for region in good
+            int(region): _score(scene, int(region), int(pixels_of.sizes[region])) for region in good
         }
         labels = np.zeros(scene.labels.size, dtype=np.uint8)
         items: list[Slot] = []

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from perception_nodes.arrays import Floats, Ints
-from perception_nodes.viewrope.adjacency import Joins, Regions, members, tabulate
-from perception_nodes.viewrope.hollow import find_insides
+from perception_nodes.viewrope.adjacency import Joins, Members, Regions, tabulate
+from perception_nodes.viewrope.hollow import InsideFinder
 from perception_nodes.viewrope.pairs import Pairs
 from perception_nodes.viewrope.planes import Background
 from perception_nodes.viewrope.surface import Surface
@@ -56,8 +56,9 @@ def merge(
     regions = regions.joined(_floors(regions, count))
     regions = regions.joined(_continuing(regions))
     regions = regions.joined(_sides(surface, background, regions))
+    insides = InsideFinder(surface, background.up, regions.labels)
     for _ in range(_HOLLOW_ROUNDS):
-        regions = regions.joined(find_insides(surface, background.up, regions))
+        regions = regions.joined(insides.find(regions))
     regions = regions.joined(_enclosed(regions))
     regions = regions.joined(_attached(surface, background, regions, height))
     return regions.labels
@@ -135,13 +136,13 @@ def _enclosed(regions: Regions) -> Joins:
 
 def _attached(surface: Surface, background: Background, regions: Regions, height: Floats) -> Joins:
     """Small regions that touch no ground but the side of a larger one, such as a handle."""
-    pixels = members(regions.labels)
+    pixels = Members(regions.labels)
     points = surface.points.reshape(-1, 3)
     joins = []
     for part in range(1, len(pixels)):
         whole = 1 + int(regions.linked[part, 1:].argmax())
         contact = regions.linked[part, whole]
-        if contact < _MIN_CONTACT or len(pixels[part]) >= _HANDLE * len(pixels[whole]):
+        if contact < _MIN_CONTACT or pixels.sizes[part] >= _HANDLE * pixels.sizes[whole]:
             continue
         ordered = np.sort(height[pixels[part]])
         level = regions.height[part, whole] / contact
