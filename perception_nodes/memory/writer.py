@@ -12,6 +12,7 @@ from typing import Self
 from perception_nodes.errors import MemoryStoreError
 from perception_nodes.memory.batch import Batch, Entry
 from perception_nodes.memory.causes import CauseFinder
+from perception_nodes.memory.contacts import ContactFinder
 from perception_nodes.memory.forgetting import (
     FORGOTTEN,
     Forgotten,
@@ -65,7 +66,7 @@ class Memory(MemoryQueries):
             self._sequence = self._newest_seq() + 1
             cameras = {record.state.id: record.seen_by for record in self.records()}
         self._observations = Observations(cameras)
-        self._causes = CauseFinder()
+        self._causes, self._contacts = CauseFinder(), ContactFinder()
         self._silent: set[str] = set()  # forgotten objects, whose names nobody gave again
         if self._store.loss is not None:
             self._pending.append(Entry(self.now or 0, "repaired", (), self._store.loss.text))
@@ -95,10 +96,11 @@ class Memory(MemoryQueries):
             self._session, self._refused_at = None, None
             self._observations.forget()
             self._causes.restart()
+            self._contacts.restart()
         self._latest = state
         self._causes.watch(state)
-        for event in state.events:
-            self._wait(Entry.of(event, state))
+        for entry in (*(Entry.of(e, state) for e in state.events), *self._contacts.find(state)):
+            self._wait(entry)
         if self._refused_at is None or state.stamp - self._refused_at >= _PERIOD:
             self._commit(state, everything=False)
 
@@ -220,6 +222,7 @@ class Memory(MemoryQueries):
         """Keep nothing of the past in the process either."""
         self._observations.forget()
         self._causes.restart()
+        self._contacts.restart()
         self._silent |= names
         if self._latest is not None:
             kept = () if not names else self._latest.objects
