@@ -1,6 +1,6 @@
 """Object permanence in a simulated world (MuJoCo): a table, a camera and a pusher.
 
-ros2 launch permanence simulation.launch.py
+ros2 launch permanence simulation.launch.py rviz:=true
 """
 
 from perception_nodes.ros import launching
@@ -9,5 +9,8 @@ from perception_nodes.ros import launching
 def generate_launch_description() -> launching.LaunchDescription:
     return launching.describe(
         *launching.arguments(use_sim_time=True),
-        *launching.nodes(("simulator", "viewrope", "cjepa", "memory")),
+        *launching.world_arguments(),
+        *launching.nodes(
+            ("simulator", "viewrope", "cjepa", "memory"), parameters=launching.world_parameters()
+        ),
     )

@@ -28,7 +28,7 @@ from perception_nodes.ros.geometry_messages import time_from_msg
 from perception_nodes.ros.interfaces import node
 from perception_nodes.ros.managed import ManagedNode
 from perception_nodes.ros.mirrors import detections_to_msg, markers_to_msg
-from perception_nodes.ros.parameters import NAME, NodeParameters, number, text
+from perception_nodes.ros.parameters import NAME, ModelParameters, number, text
 from perception_nodes.ros.rclpy_factory import RclpyFactory, interface
 from perception_nodes.ros.run import main as run_node
 from perception_nodes.ros.slot_input import SlotInput, SlotShot
@@ -39,7 +39,7 @@ _QUEUE = 10
 
 
 @dataclass(frozen=True)
-class CjepaParameters(NodeParameters):
+class CjepaParameters(ModelParameters):
     """Parameters of the node."""
 
     image_transport: str = text("raw", "how depth images travel", choices=TRANSPORTS)
@@ -63,6 +63,7 @@ class CjepaNode(ManagedNode[CjepaParameters]):
         self._tracker = ObjectTracker()
         self._futures = self.make_futures()
         self.facts["futures"] = self._futures.model_id
+        self.facts["models"] = f"{parameters.models()}, device {parameters.device}"
         self._stamp = 0
         self._input = SlotInput()
         self._restore: Any = None

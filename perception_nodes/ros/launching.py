@@ -6,14 +6,17 @@ from typing import Any
 
 from launch.actions import DeclareLaunchArgument, ExecuteProcess
 from launch.conditions import IfCondition, UnlessCondition
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import AndSubstitution, LaunchConfiguration, NotSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription  # type: ignore[attr-defined]
+from perception_nodes.inference.providers import DEVICES
 
 PACKAGE = "permanence"
+PROFILES = ("robot", "small_computer")
+"""Names of the parameter presets in `config`."""
 # In a namespace each robot has a transform tree of its own, as in Nav2.
 _REMAPPINGS = [("/tf", "tf"), ("/tf_static", "tf_static")]
 _CAMERA = {
@@ -25,15 +28,19 @@ _CAMERA = {
 
 def arguments(use_sim_time: bool) -> list[Any]:
     """The arguments that every launch file of ours has."""
-    share = PathJoinSubstitution([FindPackageShare(PACKAGE), "config", "permanence.yaml"])
     return [
+        argument("profile", "robot", "preset of the parameters, a file in config", PROFILES),
         argument("namespace", "", "namespace of all nodes; their transforms go to <namespace>/tf"),
         argument("use_sim_time", str(use_sim_time).lower(), "whether time comes from /clock"),
-        argument("params_file", share, "parameter file of the nodes"),
+        argument("params_file", _preset(), "your parameters; they go before those of the profile"),
         argument("autostart", "true", "whether nodes configure and activate themselves"),
         argument("use_respawn", "false", "whether a process that dies is started again"),
         argument("log_level", "info", "debug, info, warn, error or fatal"),
         argument("composed", "true", "all nodes in one process, or each in its own"),
+        argument("device", "auto", "what networks run on; slower ones follow", DEVICES),
+        argument("model_dir", "", "folder of your networks and cards; empty for those shipped"),
+        argument("rviz", "false", "whether RViz starts, with rviz/permanence.rviz"),
+        argument("headless", "false", "whether to open no window at all, whatever rviz says"),
     ]
 
 
@@ -42,22 +49,39 @@ def camera_arguments() -> list[Any]:
     return [argument(name, topic, f"instead of {topic}") for topic, name in _CAMERA.items()]
 
 
-def nodes(names: tuple[str, ...], remap_camera: bool = False) -> list[Any]:
-    """The nodes, in one process or in one each, as argument `composed` says.
+def world_arguments() -> list[Any]:
+    """What is simulated."""
+    return [
+        argument("world", "", "scene file (YAML) of the simulator; empty for a generated one"),
+        argument("seed", "1", "of the generated scene"),
+    ]
+
+
+def world_parameters() -> dict[str, Any]:
+    """Parameters of the simulator that `world_arguments` set."""
+    return {
+        "scene": ParameterValue(LaunchConfiguration("world"), value_type=str),
+        "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
+    }
+
+
+def nodes(
+    names: tuple[str, ...], remap_camera: bool = False, parameters: dict[str, Any] | None = None
+) -> list[Any]:
+    """The nodes, in one process or in one each, as argument `composed` says; and RViz.
 
     Args:
         names: Rows of `perception_nodes.ros.interfaces`.
         remap_camera: Whether `camera_arguments` are among the launch file's arguments.
+        parameters: Further ones; a node takes those it has and ignores the others.
     """
     composed = LaunchConfiguration("composed")
+    common = {"remap_camera": remap_camera, "more": parameters or {}}
     together = _node(
-        "up",
-        remap_camera,
-        arguments=["--nodes", ",".join(names)],
-        condition=IfCondition(composed),
+        "up", arguments=["--nodes", ",".join(names)], condition=IfCondition(composed), **common
     )
-    apart = [_node(name, remap_camera, condition=UnlessCondition(composed)) for name in names]
-    return [together, *apart]
+    apart = [_node(name, condition=UnlessCondition(composed), **common) for name in names]
+    return [together, *apart, _rviz(remap_camera)]
 
 
 def play(bag: str = "bag", rate: str = "rate") -> Any:
@@ -76,23 +100,53 @@ def describe(*actions: Any) -> LaunchDescription:
     return LaunchDescription(list(actions))
 
 
-def argument(name: str, default: Any, text: str) -> Any:
+def argument(name: str, default: Any, text: str, choices: tuple[str, ...] | None = None) -> Any:
     """An argument with its description; where the default is None it must be given."""
-    return DeclareLaunchArgument(name, default_value=default, description=text)
+    return DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
 
 
-def _node(executable: str, remap_camera: bool, **options: Any) -> Node:
-    common = {
-        "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
-        "autostart": ParameterValue(LaunchConfiguration("autostart"), value_type=bool),
-    }
+def _preset() -> list[Any]:
+    """The file of the chosen profile."""
+    return [FindPackageShare(PACKAGE), "/config/", LaunchConfiguration("profile"), ".yaml"]
+
+
+def _use_sim_time() -> ParameterValue:
+    return ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+
+
+def _remappings(remap_camera: bool) -> list[tuple[str, Any]]:
     camera = [(topic, LaunchConfiguration(name)) for topic, name in _CAMERA.items()]
+    return [*_REMAPPINGS, *(camera if remap_camera else [])]
+
+
+def _rviz(remap_camera: bool) -> Node:
+    """RViz, which is a package of its own that robots need not have."""
+    windows = NotSubstitution(LaunchConfiguration("headless"))
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=["-d", [FindPackageShare(PACKAGE), "/rviz/permanence.rviz"]],
+        parameters=[{"use_sim_time": _use_sim_time()}],
+        remappings=_remappings(remap_camera),
+        condition=IfCondition(AndSubstitution(LaunchConfiguration("rviz"), windows)),
+    )
+
+
+def _node(executable: str, remap_camera: bool, more: dict[str, Any], **options: Any) -> Node:
+    common = {
+        "use_sim_time": _use_sim_time(),
+        "autostart": ParameterValue(LaunchConfiguration("autostart"), value_type=bool),
+        "device": ParameterValue(LaunchConfiguration("device"), value_type=str),
+        "model_dir": ParameterValue(LaunchConfiguration("model_dir"), value_type=str),
+        **more,
+    }
     return Node(
         package=PACKAGE,
         executable=executable,
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), common],
-        remappings=[*_REMAPPINGS, *(camera if remap_camera else [])],
+        parameters=[_preset(), LaunchConfiguration("params_file"), common],
+        remappings=_remappings(remap_camera),
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
         respawn=LaunchConfiguration("use_respawn"),
         respawn_delay=2.0,

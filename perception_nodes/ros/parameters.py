@@ -10,9 +10,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
-from perception_nodes.errors import ConfigurationError
+from perception_nodes.errors import ConfigurationError, ModelError
+from perception_nodes.inference.providers import DEVICES
+from perception_nodes.model_cards import weights_folder
 
 FRAME = r"[A-Za-z0-9_][A-Za-z0-9_/\-]*"
 """What a TF frame may be called."""
@@ -116,6 +119,30 @@ class NodeParameters:
             problems.append("stale_after must not be shorter than input_timeout")
         if problems:
             raise ConfigurationError("; ".join(problems), "nothing was changed")
+
+
+@dataclass(frozen=True)
+class ModelParameters(NodeParameters):
+    """Parameters of nodes that load networks."""
+
+    device: str = text("auto", "what networks run on; slower ones follow", choices=DEVICES)
+    model_dir: str = text("", "folder of networks and cards; empty for those shipped", PATH)
+
+    def models(self) -> Path:
+        """The folder in which networks and their cards are looked for.
+
+        Raises:
+            ModelError: There is no such folder.
+        """
+        if not self.model_dir:
+            return weights_folder()
+        folder = Path(self.model_dir).expanduser()
+        if not folder.is_dir():
+            raise ModelError(
+                f"there is no folder of models {folder}",
+                "correct the parameter model_dir, or leave it empty for the networks shipped",
+            )
+        return folder
 
 
 P = TypeVar("P", bound=NodeParameters)

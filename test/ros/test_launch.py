@@ -13,16 +13,32 @@ from typing import Any
 import pytest
 import rclpy
 import yaml
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 
 from perception_nodes.cjepa.node import CjepaNode, CjepaParameters
+from perception_nodes.errors import ConfigurationError, ModelError
 from perception_nodes.memory.node import MemoryParameters
 from perception_nodes.ros.interfaces import NODES
-from perception_nodes.ros.parameters import changed
+from perception_nodes.ros.parameters import changed, rules
 from perception_nodes.viewrope.node import ViewropeParameters
+from perception_simulation.node import SimulatorParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "launch").glob("*.launch.py"))
-STANDARD = {"namespace", "use_sim_time", "params_file", "autostart", "use_respawn", "log_level"}
+PROFILES = sorted((ROOT / "config").glob("*.yaml"))
+STANDARD = {
+    *("namespace", "use_sim_time", "params_file", "autostart", "use_respawn", "log_level"),
+    *("profile", "device", "model_dir", "headless", "rviz", "composed"),
+}
+
+
+KINDS = {
+    "viewrope": ViewropeParameters,
+    "cjepa": CjepaParameters,
+    "memory": MemoryParameters,
+    "simulator": SimulatorParameters,
+}
 
 
 class Recorded:
@@ -39,7 +55,7 @@ def launch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "launch": "LaunchDescription",
             "launch.actions": "DeclareLaunchArgument ExecuteProcess",
             "launch.conditions": "IfCondition UnlessCondition",
-            "launch.substitutions": "LaunchConfiguration PathJoinSubstitution",
+            "launch.substitutions": "AndSubstitution LaunchConfiguration NotSubstitution",
             "launch_ros": "",
             "launch_ros.actions": "Node",
             "launch_ros.parameter_descriptions": "ParameterValue",
@@ -67,6 +83,11 @@ def actions(file: Path) -> list[Any]:
 
 def of(kind: str, described: list[Any]) -> list[Any]:
     return [action for action in described if type(action).__name__ == kind]
+
+
+def ours(described: list[Any]) -> list[Any]:
+    """The nodes of this package."""
+    return [n for n in of("Node", described) if n.options["package"] == "permanence"]
 
 
 def names_used(value: object) -> Iterator[str]:
@@ -100,7 +121,7 @@ def test_every_argument_is_used_and_every_used_one_declared(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
 def test_nodes_start_together_or_apart_and_all_of_them_exist(file: Path) -> None:
-    started = of("Node", actions(file))
+    started = ours(actions(file))
     together = [n for n in started if n.options["executable"] == "up"]
     apart = [n.options["executable"] for n in started if n not in together]
     assert len(together) == 1
@@ -111,19 +132,80 @@ def test_nodes_start_together_or_apart_and_all_of_them_exist(file: Path) -> None
         assert (ROOT / "scripts" / name).is_file()
 
 
-def test_the_shipped_parameters_are_valid_and_those_of_the_code() -> None:
-    text = (ROOT / "config" / "permanence.yaml").read_text()
-    kinds = {"viewrope": ViewropeParameters, "cjepa": CjepaParameters, "memory": MemoryParameters}
-    for pattern, content in yaml.safe_load(text).items():
-        parameters = kinds[pattern.removeprefix("/**/")]()
-        assert changed(parameters, content["ros__parameters"]) == parameters
+def test_each_launch_file_has_what_only_it_needs() -> None:
+    declared = {
+        file.name: {a.given[0] for a in of("DeclareLaunchArgument", actions(file))}
+        for file in FILES
+    }
+    assert {"bag", "rate"} <= declared["replay.launch.py"]
+    assert {"world", "seed"} <= declared["simulation.launch.py"]
+    assert {"color_topic", "depth_topic", "info_topic"} <= declared["robot.launch.py"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
+def test_the_arguments_reach_the_parameters_of_the_nodes(file: Path) -> None:
+    for started in ours(actions(file)):
+        preset, own, common = started.options["parameters"]
+        assert list(names_used(preset)) == ["profile"]
+        assert list(names_used(own)) == ["params_file"]
+        wanted = {"use_sim_time", "autostart", "device", "model_dir"}
+        if "simulation" in file.name:
+            wanted |= {"scene", "seed"}
+            assert list(names_used(common["scene"])) == ["world"]
+        assert set(common) == wanted
+        declared = {name for kind in KINDS.values() for name in rules(kind)}
+        assert wanted - {"use_sim_time"} <= declared
+
+
+def test_a_profile_is_chosen_from_those_that_exist_and_your_file_goes_before_it() -> None:
+    declared = of("DeclareLaunchArgument", actions(FILES[0]))
+    options = {a.given[0]: a.options for a in declared}
+    names = [a.given[0] for a in declared]
+    assert sorted(options["profile"]["choices"]) == [file.stem for file in PROFILES]
+    assert names.index("profile") < names.index("params_file")
+    assert list(names_used(options["params_file"]["default_value"])) == ["profile"]
+    assert set(options["device"]["choices"]) == {"auto", "cpu", "cuda", "tensorrt"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
+def test_rviz_starts_only_if_asked_and_never_headless(file: Path) -> None:
+    (rviz,) = (n for n in of("Node", actions(file)) if n.options["package"] == "rviz2")
+    (both,) = rviz.options["condition"].given
+    assert type(both).__name__ == "AndSubstitution"
+    wanted, windows = both.given
+    assert list(names_used(wanted)) == ["rviz"]
+    assert type(windows).__name__ == "NotSubstitution"
+    assert list(names_used(windows)) == ["headless"]
+    flag, config = rviz.options["arguments"]
+    assert flag == "-d"
+    assert (ROOT / str(config[-1]).lstrip("/")).is_file()
+
+
+def test_rviz_shows_topics_that_exist_with_displays_of_their_type() -> None:
+    content = yaml.safe_load((ROOT / "rviz" / "permanence.rviz").read_text())
+    given = {t.name: t for spec in NODES for t in (*spec.publishes, *spec.subscribes)}
+    shown = [d for d in content["Visualization Manager"]["Displays"] if "Topic" in d]
+    assert {d["Topic"]["Value"] for d in shown} >= {"objects_markers", "slot_masks"}
+    for display in shown:
+        topic = given[display["Topic"]["Value"]]
+        assert display["Class"].split("/")[1] == topic.type_name.split("/")[2]
+        reliable = display["Topic"]["Reliability Policy"] == "Reliable"
+        assert reliable == (topic.intent == "RESULTS"), "the QoS must fit that of the publisher"
+
+
+@pytest.mark.parametrize("file", PROFILES, ids=lambda f: f.name)
+def test_the_parameters_of_a_profile_are_valid(file: Path) -> None:
+    for pattern, content in yaml.safe_load(file.read_text()).items():
+        parameters = KINDS[pattern.removeprefix("/**/")]()
+        result = changed(parameters, content["ros__parameters"])
+        assert (result == parameters) == (file.stem == "robot"), "robot.yaml shows the defaults"
 
 
 @pytest.mark.parametrize("namespace", ["", "robot1"])
 def test_a_parameter_file_like_ours_reaches_nodes_in_any_namespace(
     tmp_path: Path, namespace: str
 ) -> None:
-    text = (ROOT / "config" / "permanence.yaml").read_text()
+    text = (ROOT / "config" / "robot.yaml").read_text()
     file = tmp_path / "my.yaml"
     file.write_text(text.replace("map_id: map ", "map_id: kitchen "))
     context = rclpy.Context()
@@ -131,6 +213,28 @@ def test_a_parameter_file_like_ours_reaches_nodes_in_any_namespace(
     node = CjepaNode(context=context, namespace=namespace)
     try:
         assert node.parameters.map_id == "kitchen"
+    finally:
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def test_networks_are_looked_for_where_the_parameter_says(tmp_path: Path) -> None:
+    assert (CjepaParameters().models() / "discs.yaml").is_file()
+    assert CjepaParameters(model_dir=str(tmp_path)).models() == tmp_path
+    with pytest.raises(ModelError, match="no folder of models"):
+        CjepaParameters(model_dir=str(tmp_path / "nowhere")).models()
+    with pytest.raises(ConfigurationError, match="must be one of auto"):
+        CjepaParameters(device="quantum")
+
+
+def test_a_node_whose_models_are_nowhere_refuses_to_start_and_says_why(tmp_path: Path) -> None:
+    context = rclpy.Context()
+    rclpy.init(context=context, args=[])
+    override = [Parameter("model_dir", value=str(tmp_path / "nowhere"))]
+    node = CjepaNode(context=context, parameter_overrides=override)
+    try:
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+        assert "no folder of models" in node._refusal
     finally:
         node.destroy_node()
         context.try_shutdown()
