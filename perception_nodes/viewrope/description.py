@@ -6,20 +6,25 @@ describe them here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from perception_nodes.arrays import Bytes, Floats, Ints
-from perception_nodes.scene import Frame, Slot
+from perception_nodes.scene import Frame, Slot, Slots
+from perception_nodes.viewrope.adjacency import Members
 from perception_nodes.viewrope.boxes import View, fit_box
+from perception_nodes.viewrope.pairs import find_pairs
 from perception_nodes.viewrope.planes import Background
-from perception_nodes.viewrope.regions import Outlines
+from perception_nodes.viewrope.regions import Outlines, outlines
 from perception_nodes.viewrope.surface import Surface
 
 _MAX_POINTS = 64
 _CUT = 0.06
 _LOOKS_UP = 0.7
+_MIN_POINTS = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +86,56 @@ class SeenRegions:
         low = np.sort(height)[int(0.15 * len(height))]
         below = self.surface.points.reshape(-1, 3)[edge] @ up < low
         return bool(below.sum() > 0.3 * np.sqrt(len(points)))
+
+
+def describe(
+    frame: Frame,
+    surface: Surface,
+    background: Background,
+    regions: Ints,
+    scores: Sequence[float],
+    latents: Sequence[Floats | None],
+    model_id: str,
+) -> tuple[Slots, int]:
+    """The slots of regions that a network or detector found.
+
+    Args:
+        frame: Where they were found.
+        surface: Its depth image.
+        background: Which way is up, and the planes that things stand on.
+        regions: (h, w) at the resolution of the surface; region i + 1 has score and latent i.
+        scores: Objectness of each region.
+        latents: What each looks like from everywhere; None where the source can't say.
+        model_id: Of the source.
+
+    Returns:
+        The slots in order of region, and how many regions were left out because the depth image
+        does not say where they are.
+    """
+    lines = outlines(find_pairs(surface, regions > 0), regions)
+    color = cv2.resize(frame.color, regions.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    scene = SeenRegions(surface, background, regions, lines, np.asarray(color))
+    pixels_of, facing = Members(regions), surface.normals.reshape(-1, 3)[:, 2]
+    labels = np.zeros(regions.size, dtype=np.uint8)
+    items: list[Slot] = []
+    lost = 0
+    for region in range(1, len(pixels_of)):
+        pixels = pixels_of[region]
+        measured = pixels[np.isfinite(facing[pixels])]
+        if len(measured) >= _MIN_POINTS:
+            score, latent = scores[region - 1], latents[region - 1]
+            items.append(scene.slot(len(items), region, measured, score, latent))
+            labels[pixels] = len(items)
+        elif len(pixels):
+            lost += 1
+    return Slots(
+        frame.stamp,
+        frame.camera_name,
+        frame.frame_id,
+        labels.reshape(regions.shape),
+        tuple(items),
+        model_id,
+    ), lost
 
 
 def upward(frame: Frame) -> Floats | None:

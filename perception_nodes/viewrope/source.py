@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 from perception_nodes.scene import Frame, Slots
 
@@ -25,4 +26,17 @@ class SlotSource(Protocol):
 
     def reset(self) -> None:
         """Forget earlier frames, as after a backward jump of the clock."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """What a source may offer besides, to be asked at any time and from any thread."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the results should know, a sentence each, each said once."""
+        ...
+
+    def facts(self) -> Mapping[str, str]:
+        """Figures for diagnostics."""
         ...

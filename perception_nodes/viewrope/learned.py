@@ -1,0 +1,199 @@
+"""Slots from the learned encoder: the network, what it remembers, and boxes from depth.
+
+The network says which pixels belong together and what an object looks like from everywhere; where
+an object is and how large follows from depth, as for every slot source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.geometry.transforms import BACKWARD_JUMP_NS
+from perception_nodes.inference.network import Array, Network
+from perception_nodes.scene import Frame, Slots
+from perception_nodes.viewrope.depth_finder import MAX_EXTENT
+from perception_nodes.viewrope.description import describe, upward
+from perception_nodes.viewrope.encoding import Picture, Sight, picture, place_phases, sight
+from perception_nodes.viewrope.interface import read_interface
+from perception_nodes.viewrope.keyframes import KeyFrame, KeyFrames
+from perception_nodes.viewrope.masks import main_parts, upsample
+from perception_nodes.viewrope.planes import Plane, find_background
+from perception_nodes.viewrope.surface import prepare
+
+MIN_OBJECTNESS = 0.5
+"""Slots below it are empty."""
+
+_STATE_LASTS = 5_000_000_000  # ns without a frame after which slots start anew
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """What the newest frame of a camera left for the next one; centers in the world."""
+
+    stamp: int
+    query: Floats
+    centers: Floats
+    valid: Floats
+
+
+class LearnedFinder:
+    """Finds objects with the slot encoder.
+
+    Without a pose there is neither memory nor persistence: slots are those of a single frame.
+
+    Args:
+        network: The encoder.
+        key_frames: Shared by all cameras of one world; None makes its own.
+
+    Raises:
+        ModelError: The network is no slot encoder.
+    """
+
+    def __init__(self, network: Network, key_frames: KeyFrames | None = None) -> None:
+        self._network = network
+        self._sizes = read_interface(network)
+        self._memory = key_frames or KeyFrames()
+        self._states: dict[str, _State] = {}
+        self._planes: dict[str, tuple[Plane, ...]] = {}
+        self._stamps: dict[str, int] = {}
+        self._counts = {"frames": 0, "without pose": 0, "pose jumps": 0, "slots without depth": 0}
+        self._first_jump = ""
+
+    @property
+    def model_id(self) -> str:
+        """Name and version of the network."""
+        return self._network.model_id
+
+    def reset(self) -> None:
+        """Forget key frames, previous slots and planes."""
+        self._memory.reset()
+        self._states.clear()
+        self._planes.clear()
+        self._stamps.clear()
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the results should know."""
+        counts, notes = self._counts, []
+        if counts["without pose"]:
+            notes.append(
+                f"{counts['without pose']} of {counts['frames']} frames had no camera pose: their "
+                "slots are those of a single frame, without memory"
+            )
+        if counts["pose jumps"]:
+            notes.append(f"{self._first_jump} (one of {counts['pose jumps']} jumps)")
+        if counts["slots without depth"]:
+            notes.append(
+                f"{counts['slots without depth']} slots were not used because the depth image "
+                "does not say where they are"
+            )
+        return tuple(notes)
+
+    def facts(self) -> Mapping[str, str]:
+        """What the network runs on and how long it takes; key frames; what went wrong."""
+        counts = {name: str(count) for name, count in self._counts.items() if name != "frames"}
+        return {**self._network.facts(), "key frames": str(len(self._memory)), **counts}
+
+    def find(self, frame: Frame) -> Slots:
+        """Return the objects of a frame, in the order of the network's slots."""
+        name = frame.camera_name
+        if frame.stamp < self._stamps.get(name, frame.stamp) - BACKWARD_JUMP_NS:
+            self.reset()
+        self._stamps[name] = frame.stamp
+        self._counts["frames"] += 1
+        seen = picture(frame, self._sizes.width, self._sizes.height)
+        key = sight(frame, seen, *self._sizes.memory_patches)
+        chosen = self._recall(frame, key)
+        given = self._inputs(frame, seen, key, chosen)
+        found = {name: value[0] for name, value in self._network.run(given).items()}
+        if frame.pose is not None:
+            self._memory.observe(key, found["tokens"])
+            self._states[name] = _State(
+                frame.stamp,
+                found["query"],
+                frame.pose.apply(found["center"].astype(np.float64)),
+                found["objectness"] >= MIN_OBJECTNESS,
+            )
+        return self._report(frame, found)
+
+    def _recall(self, frame: Frame, key: Sight) -> list[KeyFrame]:
+        """The key frames to attend to; drops the previous slots where they mean nothing."""
+        if frame.pose is None:
+            self._counts["without pose"] += 1
+            self._states.pop(frame.camera_name, None)
+            return []
+        jump = self._memory.arrive(key)
+        if jump:
+            self._counts["pose jumps"] += 1
+            self._first_jump = self._first_jump or jump
+            self._states.pop(frame.camera_name, None)
+        return self._memory.select(key, self._sizes.memory)
+
+    def _inputs(
+        self, frame: Frame, seen: Picture, key: Sight, chosen: list[KeyFrame]
+    ) -> dict[str, Array]:
+        sizes = self._sizes
+        same = sizes.patches == sizes.memory_patches
+        geometry = key if same else sight(frame, seen, *sizes.patches)
+        position = geometry.pose.translation
+        inputs: dict[str, Array] = {
+            "color": seen.color[None],
+            "points": seen.points[None],
+            "normals": seen.normals[None],
+            "rays": geometry.rays[None],
+            "place": place_phases(geometry.places, position, sizes.phases)[None],
+        }
+        if sizes.memory:
+            inputs |= self._remembered(chosen, position)
+        if sizes.query:
+            inputs |= self._previous(frame)
+        return inputs
+
+    def _remembered(self, chosen: list[KeyFrame], position: Floats) -> dict[str, Array]:
+        """Key frames as inputs; those that are missing are zeros and not valid."""
+        shapes = self._network.inputs
+        names = ("memory", "memory_rays", "memory_place", "memory_valid")
+        inputs = {name: np.zeros(_numbers(shapes[name]), np.float32) for name in names}
+        for i, key in enumerate(chosen):
+            inputs["memory"][0, i] = key.tokens
+            inputs["memory_rays"][0, i] = key.sight.rays
+            inputs["memory_place"][0, i] = place_phases(
+                key.sight.places, position, self._sizes.phases
+            )
+            inputs["memory_valid"][0, i] = 1.0
+        return inputs
+
+    def _previous(self, frame: Frame) -> dict[str, Array]:
+        """The slots of the frame before, their centers as this camera sees them."""
+        shapes = self._network.inputs
+        names = ("previous_query", "previous_center", "previous_valid")
+        inputs = {name: np.zeros(_numbers(shapes[name]), np.float32) for name in names}
+        state = self._states.get(frame.camera_name)
+        if state is None or frame.pose is None or frame.stamp - state.stamp > _STATE_LASTS:
+            return inputs
+        inputs["previous_query"][0] = state.query
+        inputs["previous_center"][0] = frame.pose.inverse().apply(state.centers)
+        inputs["previous_valid"][0] = state.valid
+        return inputs
+
+    def _report(self, frame: Frame, found: dict[str, Array]) -> Slots:
+        """The slots of a frame from what the network gave."""
+        surface = prepare(frame.depth, frame.camera)
+        planes = self._planes.get(frame.camera_name, ())
+        background = find_background(surface, upward(frame), planes, MAX_EXTENT)
+        self._planes[frame.camera_name] = (*background.supports, *background.walls)
+        used = found["objectness"] >= MIN_OBJECTNESS
+        masks = found["masks"] * np.concatenate(([1.0], used))[:, None, None].astype(np.float32)
+        regions = main_parts(upsample(masks, surface, background), len(used)).astype(np.int32)
+        scores = [float(value) for value in found["objectness"]]
+        latents = list(found["latent"].astype(np.float32))
+        slots, lost = describe(frame, surface, background, regions, scores, latents, self.model_id)
+        self._counts["slots without depth"] += lost
+        return slots
+
+
+def _numbers(shape: tuple[int | str, ...]) -> tuple[int, ...]:
+    return tuple(int(size) for size in shape)
