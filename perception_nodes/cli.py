@@ -12,7 +12,19 @@ from types import ModuleType
 from perception_nodes.errors import PermanenceError
 
 GROUP = "permanence.commands"
-_ORDER = ("demo", "replay", "simulate", "convert", "recall", "history", "label", "score", "up")
+_ORDER = (
+    "demo",
+    "replay",
+    "simulate",
+    "convert",
+    "recall",
+    "explain",
+    "history",
+    "what-if",
+    "label",
+    "score",
+    "up",
+)
 
 _EPILOG = """\
 examples:

@@ -1,15 +1,10 @@
-"""`permanence recall`: ask a memory where an object is, was, and when it was seen last."""
+"""`permanence recall`: ask a memory in plain words where things are and what happened."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from perception_nodes.memory.options import add_memory_option
-from perception_nodes.memory.times import Moment, moment, period
-
-if TYPE_CHECKING:
-    from perception_nodes.memory.queries import MemoryQueries
+from perception_nodes.memory.options import add_memory_option, add_time_options, time_of
 
 _UNKNOWN = 3
 
@@ -17,7 +12,11 @@ _EPILOG = """\
 examples:
   permanence recall                        every object that is known
   permanence recall mug                    where it is and when it was seen last
-  permanence recall where was the mug --ago 30s
+  permanence recall where was the mug 30 s ago
+  permanence recall why did the mug move   who or what moved it
+  permanence recall what changed           while the robot was off, or --ago 10min
+  permanence recall what is near the mug
+  permanence recall what happens if I push the mug
   permanence recall o3 --at 12.5           12.5 s after the recording began
   permanence recall --near 0.4 0 0.8 0.5   what is within 0.5 m of a place
   permanence recall mug --json             for other programs
@@ -30,8 +29,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command."""
     parser = subparsers.add_parser(
         "recall",
-        help="where is an object, where was it, when was it seen",
-        description="Ask a memory where an object is, was, and when it was seen last.",
+        help="where is an object, where was it, what changed, what is near",
+        description="Ask a memory in plain words. No language model and no network take part.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -39,16 +38,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "question", nargs="*", help="an id, a label, or a question that contains one"
     )
     add_memory_option(parser)
-    when = parser.add_mutually_exclusive_group()
-    when.add_argument(
-        "--at",
-        type=moment,
-        metavar="TIME",
-        help="then instead of now: seconds since the recording began, or an ISO 8601 time",
-    )
-    when.add_argument(
-        "--ago", type=period, metavar="TIME", help="so long before the end: 30s, 2min, 1.5h, 2d"
-    )
+    add_time_options(parser)
     parser.add_argument(
         "--near",
         type=float,
@@ -70,15 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
     with MemoryReader(args.memory) as memory:
         near = None if args.near is None else (np.array(args.near[:3]), args.near[3])
-        answer = recall(memory, " ".join(args.question), _time(args, memory), near)
+        at = time_of(args, memory.start, memory.now)
+        answer = recall(memory, " ".join(args.question), at, near)
         print_answer(answer, memory.start, memory.now, table=not args.question, json=args.json)
     return 0 if answer.known else _UNKNOWN
-
-
-def _time(args: argparse.Namespace, memory: MemoryQueries) -> int | None:
-    """The message time that the question is about; None for now."""
-    at: Moment | None = args.at
-    ago: int | None = args.ago
-    if at is not None:
-        return at.stamp(memory.start or 0)
-    return None if ago is None else (memory.now or 0) - ago

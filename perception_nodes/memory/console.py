@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from perception_nodes.memory.answers import Answer, LoggedEvent, deviation, duration, visibility_of
+from perception_nodes.memory.explanation import Explanation
+from perception_nodes.memory.outcomes import Outcomes
 from perception_nodes.memory.rows import Record
 
 _OBJECT_COLUMNS = ("id", "label", "state", "position [m]", "± [m]", "last seen", "existence")
@@ -42,6 +44,28 @@ def print_answer(
         print(answer.sentence)
         if answer.evidence:
             print(f"  evidence: {', '.join(answer.evidence)}")
+
+
+def print_explanation(found: Explanation, *, json: bool) -> None:
+    """Print a chain of causes as sentences or as JSON."""
+    if json:
+        print(dumps(explanation_as_json(found), indent=2, ensure_ascii=False))
+        return
+    print(found.sentence)
+    for link in found.others:
+        print(f"  or because {link.event.text} (event {link.event.seq}, weight {link.weight:.2f})")
+    if found.evidence:
+        print(f"  evidence: {', '.join(found.evidence)}")
+
+
+def print_outcomes(found: Outcomes, *, json: bool) -> None:
+    """Print the statistics of an action as a sentence or as JSON."""
+    if json:
+        print(dumps(outcomes_as_json(found), indent=2, ensure_ascii=False))
+        return
+    print(found.sentence)
+    if found.evidence:
+        print(f"  evidence: {', '.join(found.evidence)}")
 
 
 def print_events(events: Sequence[LoggedEvent], start: int, *, json: bool) -> None:
@@ -131,4 +155,33 @@ def event_as_json(event: LoggedEvent) -> dict[str, Any]:
         "text": event.text,
         "evidence": list(event.evidence),
         "position": None if event.place is None else event.place.tolist(),
+    }
+
+
+def explanation_as_json(found: Explanation) -> dict[str, Any]:
+    """An explanation for other programs: the last effect first."""
+    return {
+        "known": found.known,
+        "sentence": found.sentence,
+        "at": found.at,
+        "chain": [{**event_as_json(k.event), "weight": k.weight} for k in found.chain],
+        "others": [{**event_as_json(k.event), "weight": k.weight} for k in found.others],
+        "evidence": list(found.evidence),
+    }
+
+
+def outcomes_as_json(found: Outcomes) -> dict[str, Any]:
+    """The statistics of an action for other programs."""
+    return {
+        "known": found.known,
+        "sentence": found.sentence,
+        "action": found.action,
+        "object": found.name,
+        "times": found.times,
+        "moved": found.moved,
+        "probability": found.probability,
+        "distances": list(found.distances),
+        "others": dict(found.others),
+        "prevented": found.prevented,
+        "evidence": list(found.evidence),
     }

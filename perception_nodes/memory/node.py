@@ -1,16 +1,19 @@
 """Node `memory`: object states and events in, answers out; it owns the memory file.
 
 Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. Writing happens in a thread;
-questions are answered from a second connection and never wait for the disk.
+questions are answered from a second connection and never wait for the disk. Forgetting rewrites
+the file and keeps the writer waiting meanwhile.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,8 +24,10 @@ from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.memory.writer import Memory
 from perception_nodes.ros.conversion import (
     events_from_msg,
+    influences_from_msg,
     object_state_to_msg,
     object_states_from_msg,
+    people_from_msg,
 )
 from perception_nodes.ros.geometry_messages import (
     header_to_msg,
@@ -35,10 +40,13 @@ from perception_nodes.ros.managed import ManagedNode
 from perception_nodes.ros.parameters import NAME, PATH, NodeParameters, text
 from perception_nodes.ros.rclpy_factory import RclpyFactory
 from perception_nodes.ros.run import main as run_node
-from perception_nodes.scene import Event, SceneState, Slots
+from perception_nodes.scene import Event, Influence, Person, SceneState, Slots
+
+_T = TypeVar("_T")
 
 _QUEUE = 100
 _STATUS_PERIOD_S = 2.0
+_RECENT_NS = 200_000_000
 _DEFAULT_ANSWERS = 10
 
 
@@ -66,14 +74,25 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         self._reader = MemoryReader(path)
         self._factory = RclpyFactory()
         self._events: deque[Event] = deque(maxlen=_QUEUE)
+        self._influences: tuple[int, tuple[Influence, ...]] = (0, ())
+        self._people: tuple[int, tuple[Person, ...]] = (0, ())
         self._told = -_STATUS_PERIOD_S
         self.facts["memory file"] = str(path)
         self._status = self.endpoints.advertise(self.spec.gives("memory_status"))
-        self.endpoints.offer(self.spec.offers("recall"), self._recall)
-        self.endpoints.offer(self.spec.offers("restore"), self._restore)
+        self._writing = threading.Lock()
+        for name, answer in (
+            ("recall", self._recall),
+            ("explain", self._explain),
+            ("forget", self._forget),
+            ("snapshot", self._snapshot),
+            ("restore", self._restore),
+        ):
+            self.endpoints.offer(self.spec.offers(name), answer)
         self._worker = self.employ(self._write, _QUEUE)
         self.listen("objects", self._take_objects, required=True)
         self.listen("events", lambda message: self._events.extend(events_from_msg(message)))
+        self.listen("influences", self._take_influences)
+        self.listen("people", self._take_people)
 
     def unload(self) -> None:
         """Write what waits and let go of the file."""
@@ -88,14 +107,29 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         """Events that came so far belong to this scene or an earlier one."""
         stamp = time_from_msg(message.header.stamp)
         events = tuple(self._events.popleft() for _ in range(len(self._events)))
-        scene = SceneState(stamp, _no_slots(stamp), object_states_from_msg(message), events)
+        slots = _no_slots(stamp, message.camera_name)
+        scene = SceneState(
+            stamp,
+            slots,
+            object_states_from_msg(message),
+            events,
+            people=_recent(self._people, stamp),
+            influences=_recent(self._influences, stamp),
+        )
         self.health.dropped("too many wait", self._worker.offer(scene))
+
+    def _take_influences(self, message: Any) -> None:
+        self._influences = time_from_msg(message.header.stamp), influences_from_msg(message)
+
+    def _take_people(self, message: Any) -> None:
+        self._people = time_from_msg(message.header.stamp), people_from_msg(message)
 
     def _write(self, scene: SceneState) -> None:
         """In the worker: keep a scene, and now and then say how the memory is."""
         began = time.perf_counter()
         assert self._memory is not None
-        self._memory.write(scene)
+        with self._writing:
+            self._memory.write(scene)
         self.finished(scene.stamp, began)
         if began - self._told < _STATUS_PERIOD_S:
             return
@@ -135,6 +169,45 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         response.evidence = list(answer.evidence)
         return response
 
+    def _explain(self, request: Any, response: Any) -> Any:
+        """Service `explain`."""
+        at = time_from_msg(request.at) or None
+        assert self._reader is not None
+        try:
+            answer = self._reader.explain(request.object_id, at, request.attribute or "position")
+        except MemoryStoreError as error:
+            response.known, response.answer = False, str(error)
+            return response
+        response.known, response.answer = answer.known, answer.sentence
+        response.chain = [self._event_to_msg(k.event, k.evidence) for k in answer.chain]
+        response.weights = [link.weight for link in answer.chain]
+        return response
+
+    def _forget(self, request: Any, response: Any) -> Any:
+        """Service `forget`."""
+        since, until = time_from_msg(request.since) or None, time_from_msg(request.until) or None
+        assert self._memory is not None
+        try:
+            with self._writing:
+                gone = self._memory.forget(request.object_id, since, until)
+        except MemoryStoreError as error:
+            response.success, response.message = False, str(error)
+            return response
+        response.success, response.message = True, gone.text
+        response.forgotten, response.erased = gone.events + gone.observations, gone.erased
+        return response
+
+    def _snapshot(self, request: Any, response: Any) -> Any:
+        """Service `snapshot`; who may call it may write in the memory's folder and nowhere else."""
+        assert self._reader is not None
+        try:
+            path = self._reader.snapshot(_beside(self._reader.path, request.path))
+        except MemoryStoreError as error:
+            response.success, response.message = False, str(error)
+            return response
+        response.success, response.message = True, str(path)
+        return response
+
     def _restore(self, request: Any, response: Any) -> Any:
         """Service `restore`."""
         assert self._reader is not None
@@ -147,14 +220,14 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         response.objects = [object_state_to_msg(state, self._factory) for state in states]
         return response
 
-    def _event_to_msg(self, event: LoggedEvent) -> Any:
+    def _event_to_msg(self, event: LoggedEvent, more: Iterable[str] = ()) -> Any:
         return self._factory.make(
             "permanence/msg/Event",
             stamp=time_to_msg(event.stamp, self._factory),
             kind=event.kind,
             subjects=list(event.subjects),
             text=event.text,
-            evidence=[*event.evidence, f"event {event.seq}"],
+            evidence=[*event.evidence, *more, f"event {event.seq}"],
         )
 
 
@@ -168,9 +241,26 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _no_slots(stamp: int) -> Slots:
+def _beside(memory: Path, name: str) -> Path:
+    """Where a copy goes that somebody on the network asks for."""
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise MemoryStoreError(
+            f"{name[:100]!r} is not inside the folder of the memory",
+            f"give a path relative to {memory.parent}",
+        )
+    return memory.parent / path
+
+
+def _recent(said: tuple[int, tuple[_T, ...]], stamp: int) -> tuple[_T, ...]:
+    """What another node said about this moment."""
+    when, items = said
+    return items if abs(stamp - when) <= _RECENT_NS else ()
+
+
+def _no_slots(stamp: int, camera_name: str) -> Slots:
     """The memory keeps objects, not what single images showed."""
-    return Slots(stamp, "", "", np.zeros((1, 1), np.uint8), (), "")
+    return Slots(stamp, camera_name, "", np.zeros((1, 1), np.uint8), (), "")
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from perception_nodes.arrays import Floats
 from perception_nodes.memory.access import ALL, LARGEST, logged, natural, seq_of
 from perception_nodes.memory.answers import Answer, LoggedEvent, is_known, standing_on, where
-from perception_nodes.memory.explanation import Explanations
+from perception_nodes.memory.changes import Changes
 from perception_nodes.memory.rows import Record, clean, to_record
 from perception_nodes.memory.schema import TABLES
 from perception_nodes.memory.store import checked_copy_path, explained, keep_copy
@@ -50,7 +50,7 @@ class MemoryStatus:
     health: str
 
 
-class MemoryQueries(Explanations):
+class MemoryQueries(Changes):
     """Answers questions; base of the reader and the writer."""
 
     def objects(self) -> list[ObjectState]:

@@ -1,0 +1,140 @@
+"""What usually happens after an action on an object: statistics of the log."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception_nodes.memory.access import logged
+from perception_nodes.memory.answers import LoggedEvent
+from perception_nodes.memory.explanation import Explanations
+from perception_nodes.memory.graph import EdgeKind
+from perception_nodes.memory.rows import clean
+
+_MOST_PRECEDENTS = 1000
+_DEEPEST = 8
+_SHOWN = 5
+_MOVES = ("moved", "moved_unseen")
+
+_ACTIONS = """
+SELECT e.* FROM event_subject s JOIN event e ON e.seq = s.event
+WHERE s.object = :object AND e.kind = 'action' AND e.text LIKE :action ESCAPE '\\'
+ORDER BY e.seq DESC LIMIT :k
+"""
+_STOP = """
+SELECT e.* FROM event_subject s JOIN event e ON e.seq = s.event
+WHERE s.object = :object AND s.position = 0 AND e.seq > :seq AND e.kind = 'stopped'
+ORDER BY e.seq LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """What the log tells of an action.
+
+    Attributes:
+        action, name: What was asked about.
+        times: How often it was tried on the object.
+        moved: How often the object moved because of it.
+        distances: How far it came each time that its rest was seen, meters.
+        others: How often other objects moved because of it, by id, the most frequent first.
+        prevented: How often something was known to stand in the way.
+        precedents: The actions, newest first.
+    """
+
+    action: str
+    name: str
+    times: int = 0
+    moved: int = 0
+    distances: tuple[float, ...] = ()
+    others: tuple[tuple[str, int], ...] = ()
+    prevented: int = 0
+    precedents: tuple[LoggedEvent, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether it was ever tried."""
+        return self.times > 0
+
+    @property
+    def probability(self) -> float:
+        """That the object moves next time: the mean of a Beta (1, 1) prior and the log."""
+        return (self.moved + 1) / (self.times + 2)
+
+    @property
+    def sentence(self) -> str:
+        """For a person."""
+        if not self.known:
+            return f'unknown: "{self.action}" was never tried on "{self.name}"'
+        told = [f"after {self.action}, {self.name} moved {self.moved} of {self.times} times"]
+        if self.distances:
+            told.append(f"by {statistics.median(self.distances):.2f} m (median)")
+        told += [f"{name} moved too {count} times" for name, count in self.others[:_SHOWN]]
+        if self.prevented:
+            told.append(f"{self.prevented} times something stood in the way")
+        return "; ".join(told)
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The newest actions that were counted."""
+        return tuple(f"event {event.seq}" for event in self.precedents[:_SHOWN])
+
+
+class Precedents(Explanations):
+    """Questions about what follows."""
+
+    def what_if(self, action: str, name: str) -> Outcomes:
+        """What usually happened after an action on an object.
+
+        Args:
+            action: Its name, such as "push".
+            name: Id or label of the object; objects of the same label count together.
+        """
+        action, ids = clean(action.strip()), self.find(name)
+        pattern = action.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        found = [
+            (key, logged(row))
+            for key in ids
+            for row in self._rows(_ACTIONS, object=key, action=f"{pattern}:%", k=_MOST_PRECEDENTS)
+        ]
+        found.sort(key=lambda pair: -pair[1].seq)
+        moved, prevented, distances = 0, 0, []
+        others: Counter[str] = Counter()
+        for key, event in found:
+            movers = self._moved_by(event.seq)
+            others.update(name for name in movers if name != key)
+            edges = self.causes(event.seq)
+            prevented += any(edge.kind is EdgeKind.PREVENTS for edge in edges)
+            if key in movers:
+                moved += 1
+                distances += self._distance(key, event)
+        ranked = tuple(sorted(others.items(), key=lambda item: (-item[1], item[0])))
+        events = tuple(event for _, event in found)
+        told = (len(found), moved, tuple(distances), ranked, prevented, events)
+        return Outcomes(action, clean(name), *told)
+
+    def _moved_by(self, seq: int) -> set[str]:
+        """The objects that moved because of an event, directly or through others."""
+        moved, reached, front = set(), {seq}, [seq]
+        for _ in range(_DEEPEST):
+            edges = [edge for key in front for edge in self.effects(key)]
+            front = []
+            for edge in edges:
+                if edge.kind is not EdgeKind.CAUSES or edge.target in reached:
+                    continue
+                reached.add(edge.target)
+                front.append(edge.target)
+                event = self.event(edge.target)
+                if event is not None and event.kind in _MOVES:
+                    moved.add(event.subjects[0])
+        return moved
+
+    def _distance(self, key: str, action: LoggedEvent) -> list[float]:
+        rows = self._rows(_STOP, object=key, seq=action.seq)
+        stop = logged(rows[0]) if rows else None
+        if stop is None or stop.place is None or action.place is None:
+            return []
+        return [float(np.linalg.norm(stop.place - action.place))]
