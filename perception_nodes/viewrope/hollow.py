@@ -156,10 +156,10 @@ class _Bends:
         region = flat[known]
         points = surface.points.reshape(-1, 3).take(known, axis=0).astype(np.float64)
         normals = surface.normals.reshape(-1, 3).take(known, axis=0).astype(np.float64)
-        sums: list[Floats] = [np.bincount(region, minlength=count)]
+        terms = [np.ones(len(region))]
         for p, n in zip(points.T, normals.T, strict=True):
-            sums += [np.bincount(region, values, count) for values in (p, n, p * n, p * p)]
-        self._sums = np.stack(sums).astype(np.float64)
+            terms += [p, n, p * n, p * p]
+        self._sums = [np.bincount(region, term, count) for term in terms]
         self._pixel = np.zeros(count, dtype=np.intp)  # one of each region
         self._pixel[flat] = np.arange(flat.size)
 

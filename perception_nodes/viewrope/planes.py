@@ -78,10 +78,17 @@ class Background:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Samples:
+    """N pixels of a coarse grid.
+
+    `moments` (N, 13) float64 are 1, the coordinates and their nine products, each weighted by the
+    inverse variance of a depth: any set of samples has a plane that is a function of their sum.
+    """
+
     points: Floats
     normals: Floats
     tolerance: Floats
     area: Floats
+    moments: Floats
     where: tuple[Ints, ...]
     shape: tuple[int, int]
 
@@ -169,7 +176,18 @@ def _sample(surface: Surface) -> _Samples:
     slant = np.abs((p * n).sum(axis=1)) / distance
     cell = (_STRIDE * depth / surface.camera.fx) ** 2
     area = cell / np.maximum(slant, 0.1)
-    return _Samples(p, n, 2.0 * tolerance(surface, depth), area, np.nonzero(known), known.shape)
+    limit = 2.0 * tolerance(surface, depth)
+    return _Samples(p, n, limit, area, _moments(p), np.nonzero(known), known.shape)
+
+
+def _moments(points: Floats) -> Floats:
+    """The variance of a depth grows with its fourth power."""
+    exact = points.astype(np.float64)
+    terms = np.ones((len(exact), 13))
+    terms[:, 1:4] = exact
+    np.multiply(exact[:, :, None], exact[:, None, :], out=terms[:, 4:].reshape(-1, 3, 3))
+    terms /= np.square(np.square(exact[:, 2:]))
+    return terms
 
 
 def _detect(samples: _Samples, known: tuple[Plane, ...]) -> dict[Plane, Bools]:
@@ -217,11 +235,9 @@ def _refine(
         height, inliers = _agreeing(samples, normal, offset, free)
         if inliers.sum() < _MIN_SAMPLES:
             return None, inliers
-        points = samples.points[inliers].astype(np.float64)
-        weight = points[:, 2] ** -4  # the variance of a depth grows with its fourth power
-        center = np.average(points, axis=0, weights=weight)
-        spread = (points - center) * np.sqrt(weight)[:, None]
-        normal = np.linalg.eigh(spread.T @ spread)[1][:, 0]
+        total = inliers @ samples.moments
+        center, products = total[1:4] / total[0], total[4:].reshape(3, 3) / total[0]
+        normal = np.linalg.eigh(products - np.outer(center, center))[1][:, 0]
         normal = normal if normal @ center < 0 else -normal
         offset = -float(normal @ center)
     height, inliers = _agreeing(samples, normal, offset, free)
@@ -248,7 +264,8 @@ def _extent(samples: _Samples, inliers: Bools) -> float:
     largest = samples.points[inliers][part == np.bincount(part).argmax()]
     center = largest - largest.mean(axis=0)
     axis = np.linalg.eigh((center.T @ center).astype(np.float64))[1][:, 2]
-    low, high = np.percentile(center @ axis, (2, 98))
+    along = np.sort(center @ axis)
+    low, high = np.interp(np.array([0.02, 0.98]) * (len(along) - 1), np.arange(len(along)), along)
     return float(high - low)
 
 

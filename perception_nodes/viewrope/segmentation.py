@@ -38,10 +38,11 @@ def concavity(surface: Surface, objects: Bools) -> Floats:
     for down, right in DIRECTIONS:
         step = _REACH * (down * stride + right)
         run = np.float32(surface.camera.fx / (_REACH * np.hypot(down, right)))
-        ahead, behind = flat[here + step] / own, flat[here - step] / own
-        smooth = (np.abs(ahead - 1.0) < _CONTINUES) & (np.abs(behind - 1.0) < _CONTINUES)
-        bend = np.arctan(run * (ahead - 1.0)) + np.arctan(run * (behind - 1.0))
-        np.maximum(largest, bend * smooth, out=largest)
+        ahead, behind = flat.take(here + step) / own - 1.0, flat.take(here - step) / own - 1.0
+        smooth = (np.abs(ahead) < _CONTINUES) & (np.abs(behind) < _CONTINUES)
+        inward = np.flatnonzero(smooth & (ahead + behind > 0))
+        bend = np.arctan(run * ahead[inward]) + np.arctan(run * behind[inward])
+        largest[inward] = np.maximum(largest[inward], bend)
     result = np.zeros(objects.shape, dtype=np.float32)
     result[rows, columns] = largest
     return result

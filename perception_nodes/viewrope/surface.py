@@ -95,11 +95,9 @@ def shifted(image: Floats, margin: int, rows: int, columns: int) -> Floats:
     ]
 
 
-def pad(image: Floats, margin: int) -> Floats:
-    """The image with a margin of zeros."""
-    return np.asarray(
-        cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
-    )
+def pad(image: Floats, margin: int, value: float = 0.0) -> Floats:
+    """The image with a margin of one value."""
+    return np.asarray(cv2.copyMakeBorder(image, *(margin,) * 4, cv2.BORDER_CONSTANT, value=value))
 
 
 def _shrink(depth: Floats, factor: int) -> Floats:
@@ -164,17 +162,16 @@ def _noise(disparity: Floats) -> float:
 
 def _smooth(disparity: Floats, step: int, limit: float) -> Floats:
     """Average with those pairs of opposite neighbors that continue the surface linearly."""
-    padded = pad(disparity, step)
-    total, count = disparity.copy(), np.ones_like(disparity)
-    double = 2.0 * disparity
+    known = np.where(disparity > 0, disparity, np.float32(np.nan))  # so that holes fail the test
+    padded = pad(known, step, np.nan)
+    total, pairs = disparity.copy(), np.zeros(disparity.shape, dtype=np.uint8)
     for rows, columns in DIRECTIONS:
-        ahead = shifted(padded, step, rows * step, columns * step)
-        behind = shifted(padded, step, -rows * step, -columns * step)
-        both = ahead + behind
-        use = (np.abs(both - double) < limit) & (ahead > 0) & (behind > 0) & (disparity > 0)
-        total += both * use
-        count += 2.0 * use
-    return np.asarray(total / count)
+        both = shifted(padded, step, rows * step, columns * step)
+        both = both + shifted(padded, step, -rows * step, -columns * step)
+        use = np.abs(both - 2.0 * known) < limit
+        total += np.where(use, both, np.float32(0))
+        pairs += use
+    return np.asarray(total / (2 * pairs + 1), dtype=np.float32)
 
 
 def _links(disparity: Floats, slope: float, noise: float) -> tuple[Bools, Bools]:
