@@ -68,7 +68,9 @@ class Recorder:
         header = header_to_msg(frame.stamp, frame.frame_id, factory)
         self._put("/slots", slots_to_msg(state.slots, frame.pose, world, factory), frame)
         self._put("/slot_masks", labels_to_msg(state.slots.labels, header, factory), frame)
-        objects = object_states_to_msg(state.objects, state.stamp, world, factory)
+        objects = object_states_to_msg(
+            state.objects, state.stamp, world, factory, frame.camera_name
+        )
         self._put("/objects", objects, frame)
         if state.events:
             self._put("/events", events_to_msg(state.events, state.stamp, world, factory), frame)

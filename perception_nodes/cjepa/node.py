@@ -32,7 +32,7 @@ from perception_nodes.ros.parameters import NAME, ModelParameters, number, text
 from perception_nodes.ros.rclpy_factory import RclpyFactory, interface
 from perception_nodes.ros.run import main as run_node
 from perception_nodes.ros.slot_input import SlotInput, SlotShot
-from perception_nodes.scene import Event, EventKind, ObjectState
+from perception_nodes.scene import Event, EventKind, Frame, ObjectState
 
 TRANSPORTS = ("raw", "compressed")
 _QUEUE = 10
@@ -124,17 +124,17 @@ class CjepaNode(ManagedNode[CjepaParameters]):
             futures = self._futures.foresee(frame.stamp, objects)
             self._stamp = frame.stamp
         self._tell(events, frame.stamp)
-        self._publish(objects, futures, frame.stamp)
+        self._publish(objects, futures, frame)
         self.finished(frame.stamp, began)
 
-    def _publish(self, objects: Sequence[ObjectState], futures: Futures, stamp: int) -> None:
+    def _publish(self, objects: Sequence[ObjectState], futures: Futures, frame: Frame) -> None:
         """The object states always; what is derived from them only if somebody listens."""
-        where = (stamp, self.parameters.world_frame, self._factory)
-        self._objects.publish(object_states_to_msg(objects, *where))
-        if self._predictions.get_subscription_count():
-            self._predictions.publish(predictions_to_msg(futures.predictions, *where))
+        where = (frame.stamp, self.parameters.world_frame, self._factory)
         if self._influences.get_subscription_count():
             self._influences.publish(influences_to_msg(futures.influences, *where))
+        self._objects.publish(object_states_to_msg(objects, *where, frame.camera_name))
+        if self._predictions.get_subscription_count():
+            self._predictions.publish(predictions_to_msg(futures.predictions, *where))
         if self._markers.get_subscription_count():
             shown = markers_to_msg(objects, *where)
             header = shown.markers[0].header

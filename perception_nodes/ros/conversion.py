@@ -87,12 +87,17 @@ def slots_from_msg(msg: Any, labels: Bytes) -> tuple[Slots, Pose | None]:
 
 
 def object_states_to_msg(
-    states: Iterable[ObjectState], stamp: int, frame_id: str, factory: MessageFactory
+    states: Iterable[ObjectState],
+    stamp: int,
+    frame_id: str,
+    factory: MessageFactory,
+    camera_name: str = "",
 ) -> Any:
-    """An `ObjectStateArray` of states in frame `frame_id` at `stamp`, ns."""
+    """An `ObjectStateArray` of states in frame `frame_id` after a camera's image of `stamp`, ns."""
     return factory.make(
         "permanence/msg/ObjectStateArray",
         header=header_to_msg(stamp, frame_id, factory),
+        camera_name=camera_name,
         objects=[object_state_to_msg(state, factory) for state in states],
     )
 

@@ -176,7 +176,7 @@ NODES: tuple[NodeSpec, ...] = (
     NodeSpec(
         "memory",
         "keeps what was believed and happened, for days",
-        (OBJECTS, _optional(PEOPLE), EVENTS, _optional(PLAN_STATUS)),
+        (OBJECTS, _optional(PEOPLE), EVENTS, _optional(INFLUENCES), _optional(PLAN_STATUS)),
         (TopicSpec("memory_status", "permanence/msg/MemoryStatus", "LATCHED", "size and health"),),
         (
             ServiceSpec("recall", "permanence/srv/Recall", "where is it, where was it"),
