@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from perception_nodes.report.sink import ReportSink
 from perception_nodes.report.summary import RunSummary
 from perception_nodes.scene import Sample
 from perception_nodes.score.sink import ScoreSink
-from perception_nodes.viewrope.depth_finder import DepthFinder
+from perception_nodes.viewrope.factory import make_source
+from perception_nodes.viewrope.source import SlotSource, Telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,14 @@ class Result:
         report: Path of the page.
         score: Figures against truth; None without truth.
         losses: What was not read, used or processed; empty for a clean run.
+        notes: Sentences that a reader should know.
     """
 
     outcome: Outcome
     report: Path
     score: dict[str, Any] | None
     losses: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def run_session(
@@ -93,6 +96,8 @@ def run_session(
     total: int = 0,
     map_id: str = "map",
     extra_sinks: Iterable[Sink] = (),
+    slots: SlotSource | None = None,
+    ahead: bool = False,
 ) -> Result:
     """Run the pipeline over samples and write everything that it says.
 
@@ -108,10 +113,13 @@ def run_session(
         total: Frames to expect, for the progress bar; 0 if unknown.
         map_id: Names the map in which positions are valid.
         extra_sinks: Further takers of results.
+        slots: What finds objects; None for the default of `viewrope.factory.make_source`.
+        ahead: Whether samples may be read ahead in a thread, as `run` tells.
 
     Raises:
         PermanenceError: Nothing could be processed, or results can't be written.
     """
+    slots = make_source() if slots is None else slots
     _make_room(outputs)
     with ExitStack() as stack:
         memory = stack.enter_context(Memory(outputs.memory, map_id))
@@ -120,16 +128,16 @@ def run_session(
         report, score = ReportSink(outputs.report, title), ScoreSink()
         stack.callback(_remove_if_empty, outputs.report / "report.html")
         recorder = stack.enter_context(Recorder(outputs.recording))
-        pipeline = Pipeline(DepthFinder(), tracker, memory)
+        pipeline = Pipeline(slots, tracker, memory)
         sinks: list[Sink] = [recorder, report, score, *extra_sinks]
         with _interruptible() as stopped, ProgressBar(title, total) as bar:
-            outcome = run(samples, pipeline, sinks, bar.advance, stopped)
-        told = about()
+            outcome = run(samples, pipeline, sinks, bar.advance, stopped, ahead=ahead)
+        told = _with_notes(about(), slots)
         if outcome.frames == 0:
             raise _nothing(title, told)
         figures = score.figures() if score.frames else None
         path = report.close(_summary(title, outcome, told, command, figures))
-    return Result(outcome, path, figures, (*_unread(outcome, told), *_unused(told)))
+    return Result(outcome, path, figures, (*_unread(outcome, told), *_unused(told)), told.notes)
 
 
 @contextmanager
@@ -193,6 +201,12 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         yield interrupted.is_set
     finally:
         signal.signal(signal.SIGINT, usual)
+
+
+def _with_notes(told: About, slots: SlotSource) -> About:
+    """Add what the slot source has to say."""
+    said = slots.notes() if isinstance(slots, Telling) else ()
+    return replace(told, notes=(*told.notes, *said))
 
 
 def _nothing(title: str, told: About) -> InputError:

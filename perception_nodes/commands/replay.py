@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perception_nodes.inference.providers import DEVICES
+from perception_nodes.viewrope.factory import DEFAULT, SOURCES
+
 if TYPE_CHECKING:
     from perception_nodes.bags.reader import Bag
     from perception_nodes.frames.source import FrameSource
@@ -24,6 +27,7 @@ examples:
   permanence replay my.bag -o states.mcap --report my_report
   permanence replay my_bag --depth /cam/depth/image_raw --color /cam/rgb/image_raw
   permanence replay tuesday --memory kitchen.db   go on with what is known since Monday
+  permanence replay my_bag --slots learned        find objects with the learned encoder
 
 Ctrl-C ends the run after the frame at hand and keeps what was processed.
 
@@ -59,6 +63,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--live", action="store_true", help="keep pace with the clock; drop frames that come late"
     )
+    parser.add_argument(
+        "--slots",
+        choices=SOURCES,
+        default=DEFAULT,
+        help=f"what finds objects in images: depth alone, or the learned encoder ({DEFAULT})",
+    )
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="what networks run on (auto: the fastest)"
+    )
     parser.add_argument("--rerun", type=Path, metavar="FILE", help="also write a Rerun recording")
     parser.set_defaults(run=run)
 
@@ -71,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     from perception_nodes.prefetch import Prefetch
     from perception_nodes.replay import Live
     from perception_nodes.session import rerun_sinks, run_session
+    from perception_nodes.viewrope.factory import make_source
 
     outputs = _outputs(args)
     with open_bag(args.bag) as bag, rerun_sinks(args.rerun) as extra:
@@ -85,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
             total=source.expected,
             map_id=args.map_id,
             extra_sinks=extra,
+            slots=make_source(args.slots, args.device),
         )
         _print(result, outputs, _about(bag, source, live))
     return 3 if result.losses else 0
@@ -131,7 +146,7 @@ def _about(bag: Bag, source: FrameSource, live: Live | None) -> About:
 
 def _print(result: Result, outputs: Outputs, told: About) -> None:
     print(f"camera pose   {told.pose_origin}")
-    for note in told.notes:
+    for note in result.notes:
         print(f"note          {note}")
     if told.late:
         print(f"live          {told.late} frames came too late and were dropped")

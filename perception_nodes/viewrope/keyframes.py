@@ -28,6 +28,7 @@ _GRID = 7
 _SLACK = (0.05, 0.05)  # of depth comparisons: meters, and part of the depth
 _ASSUMED = 2.0  # m, how far away something without depth is taken to be
 _UNKNOWN = 0.5
+_MIN_OVERLAP = 0.05
 _SAME_VIEW = 0.5
 _AGREES = 0.6
 _FASTEST, _FASTEST_TURN = 4.0, 2.0 * np.pi  # m/s and rad/s of a plausible camera
@@ -108,11 +109,11 @@ class KeyFrames:
 
         Args:
             sight: Its geometry; `arrive` has been called with it.
-            count: How many at most; those that show nothing of the view are left out.
+            count: How many at most; those that show next to nothing of the view are left out.
         """
         score = self.overlap(sight)
         best = np.argsort(-score, kind="stable")[:CANDIDATES]
-        best = best[score[best] > 0.0]
+        best = best[score[best] >= _MIN_OVERLAP]
         last = self._last.get(sight.camera_name)
         if last is not None and last.pooled is not None:
             # The features of this frame do not exist yet; those of the one before are close, and

@@ -10,7 +10,7 @@ from replaying import Replay
 @pytest.fixture(autouse=True)
 def _cheap_finder(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is found does not matter here, so it may be found fast."""
-    monkeypatch.setattr("perception_nodes.session.DepthFinder", ColorFinder)
+    monkeypatch.setattr("perception_nodes.viewrope.depth_finder.DepthFinder", ColorFinder)
 
 
 @pytest.fixture

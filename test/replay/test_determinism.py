@@ -22,7 +22,7 @@ FRAMES = 8
 
 @pytest.fixture(autouse=True)
 def _real_finder(_cheap_finder: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perception_nodes.session.DepthFinder", DepthFinder)
+    monkeypatch.setattr("perception_nodes.viewrope.depth_finder.DepthFinder", DepthFinder)
 
 
 @pytest.fixture(params=["transforms", "odometry"])

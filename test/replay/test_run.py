@@ -65,7 +65,7 @@ def test_live_drops_are_counted_but_no_failure(
             threading.Event().wait(0.25)
             return super().find(frame)
 
-    monkeypatch.setattr("perception_nodes.session.DepthFinder", Slow)
+    monkeypatch.setattr("perception_nodes.viewrope.depth_finder.DepthFinder", Slow)
     ran = replay(tabletop_messages(stamps(12)), "--live")
     assert ran.status == 0
     assert "frames came too late and were dropped" in ran.out
