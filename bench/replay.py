@@ -28,7 +28,6 @@ from perception_nodes.frames.source import FrameSource
 from perception_nodes.memory.writer import Memory
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
-from perception_nodes.prefetch import Prefetch
 from perception_nodes.recorder import Recorder
 from perception_nodes.replay import Sink, run
 from perception_nodes.report.sink import ReportSink
@@ -117,7 +116,7 @@ def replay(bag_path: Path, folder: Path) -> dict[str, Any]:
             PipelineTimes(watch),
         ]
         opened = time.perf_counter() - start
-        outcome = run(Prefetch(watch.reading(source)), pipeline, sinks)
+        outcome = run(watch.reading(source), pipeline, sinks, ahead=True)
         summary = RunSummary(bag_path.name, outcome.frames, outcome.duration, 0.0, "")
         watch.timed("report", report.close)(summary)
         closing = time.perf_counter()

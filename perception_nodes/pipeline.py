@@ -6,14 +6,15 @@ ROS nodes, cut at the seams between the lines of `Pipeline.process`. No part kno
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from perception_nodes.cjepa.kalman_futures import KalmanFutures
 from perception_nodes.cjepa.source import FutureSource
 from perception_nodes.objects.tracker import ObjectTracker
-from perception_nodes.scene import Frame, SceneState
+from perception_nodes.scene import Frame, SceneState, Slots
 from perception_nodes.viewrope.source import SlotSource
 
 
@@ -23,6 +24,14 @@ class SceneMemory(Protocol):
     def write(self, state: SceneState) -> None:
         """Keep what was believed after a frame."""
         ...
+
+
+class Look(NamedTuple):
+    """A frame, what it shows, and how many seconds finding that took."""
+
+    frame: Frame
+    slots: Slots
+    seconds: float
 
 
 class Pipeline:
@@ -58,9 +67,18 @@ class Pipeline:
 
         Frames of one camera come in order of time; a step back resets what is short-term.
         """
-        clock = [time.perf_counter()]
+        return self.believe(self.look(frame))
+
+    def look(self, frame: Frame) -> Look:
+        """The first part of `process`: it asks nothing of the others, so it may run ahead."""
+        start = time.perf_counter()
         slots = self._slots.find(frame)
-        clock.append(time.perf_counter())
+        return Look(frame, slots, time.perf_counter() - start)
+
+    def believe(self, look: Look) -> SceneState:
+        """The rest of `process`; looks come in the order of their frames."""
+        frame, slots, looking = look
+        clock = [time.perf_counter()]
         objects, events = self._objects.update(frame, slots)
         clock.append(time.perf_counter())
         predictions, influences = self._futures.foresee(frame.stamp, objects)
@@ -71,8 +89,9 @@ class Pipeline:
         if self._memory is not None:
             self._memory.write(state)
         clock.append(time.perf_counter())
-        parts = ("slots", "objects", "futures", "memory")
-        self._timings = {name: b - a for name, a, b in zip(parts, clock, clock[1:], strict=False)}
+        times = (b - a for a, b in itertools.pairwise(clock))
+        parts = ("objects", "futures", "memory")
+        self._timings = {"slots": looking, **dict(zip(parts, times, strict=True))}
         return state
 
     def reset(self) -> None:

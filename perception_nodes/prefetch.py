@@ -1,60 +1,63 @@
-"""Reads ahead in a thread, so that decoding overlaps with finding and tracking objects."""
+"""Runs an iteration ahead in a thread, so that it overlaps with what is done with its items."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from typing import TypeVar
 
-from perception_nodes.scene import Sample
+T = TypeVar("T")
 
 _AHEAD = 3
 _POLL = 0.1
 
 
-class Prefetch:
-    """Delivers the samples of a source in the same order, a few of them read ahead.
+class _End:
+    """Follows the last item."""
 
-    Errors of the source are raised where the sample would have come. OpenCV, zstd and NumPy leave
-    the interpreter to others while they work, so on two cores reading costs little of its time.
+
+def prefetch(items: Iterable[T]) -> Generator[T]:
+    """Deliver items in the same order, a few of them computed ahead.
+
+    Errors of the iteration are raised where the item would have come. OpenCV, zstd and NumPy leave
+    the interpreter to others while they work, so on two cores what runs ahead costs little time.
 
     Args:
-        samples: A recording; it is iterated in a thread of its own, which ends with the iteration.
+        items: Iterated in a thread of its own, which ends when the generator is closed.
     """
+    ready: queue.Queue[T | BaseException | type[_End]] = queue.Queue(_AHEAD)
+    stop = threading.Event()
 
-    def __init__(self, samples: Iterable[Sample]) -> None:
-        self._samples = samples
-
-    def __iter__(self) -> Iterator[Sample]:
-        ready: queue.Queue[Sample | BaseException | None] = queue.Queue(_AHEAD)
-        stop = threading.Event()
-
-        def put(item: Sample | BaseException | None) -> bool:
-            while not stop.is_set():
-                try:
-                    ready.put(item, timeout=_POLL)
-                except queue.Full:
-                    continue
-                return True
-            return False
-
-        def read() -> None:
+    def put(item: T | BaseException | type[_End]) -> bool:
+        while not stop.is_set():
             try:
-                for sample in self._samples:
-                    if not put(sample):
-                        return
-            except BaseException as error:  # noqa: BLE001 -- raised again by the reader
-                put(error)
-            else:
-                put(None)
+                ready.put(item, timeout=_POLL)
+            except queue.Full:
+                continue
+            return True
+        return False
 
-        thread = threading.Thread(target=read, name="reader", daemon=True)
-        thread.start()
+    def run() -> None:
         try:
-            while (item := ready.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
+            for item in items:
+                if not put(item):
+                    break
+            else:
+                put(_End)
+        except BaseException as error:  # noqa: BLE001 -- raised again where items are taken
+            put(error)
         finally:
-            stop.set()
-            thread.join()
+            if isinstance(items, Generator):  # it may run ahead itself: end that thread, too
+                items.close()
+
+    thread = threading.Thread(target=run, name="ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not _End:
+            if isinstance(item, BaseException):
+                raise item
+            yield item  # type: ignore[misc]
+    finally:
+        stop.set()
+        thread.join()

@@ -7,12 +7,14 @@ from.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
 from perception_nodes.errors import PermanenceError
-from perception_nodes.pipeline import Pipeline
+from perception_nodes.pipeline import Look, Pipeline
+from perception_nodes.prefetch import prefetch
 from perception_nodes.scene import Sample, SceneState
 
 _NANOSECONDS = 1e-9
@@ -63,6 +65,8 @@ def run(
     sinks: Sequence[Sink],
     on_frame: Callable[[], None] = lambda: None,
     stopped: Callable[[], bool] = lambda: False,
+    *,
+    ahead: bool = False,
 ) -> Outcome:
     """Process samples in order.
 
@@ -74,34 +78,46 @@ def run(
         sinks: Take the results in this order.
         on_frame: Called after each frame, for a progress bar.
         stopped: Asked before each frame whether the user wants no more.
+        ahead: Read samples and find what they show in threads of their own while earlier frames
+            are tracked and written; the result is the same. Not for `Live`, nor for a source that
+            must be asked in the thread that made it.
 
     Raises:
         PermanenceError: The source fails before the first frame, or a sink can't write.
     """
     start = time.perf_counter()
     frames, stamps, computing, ending = 0, (0, 0), 0.0, ""
-    source = iter(samples)
-    while not ending:
-        try:
-            sample = next(source)
-        except StopIteration:
-            break
-        except PermanenceError as error:
-            if not frames:
-                raise
-            ending = f"the source broke off: {error}"
-            break
-        state = pipeline.process(sample.frame)
-        for sink in sinks:
-            sink.write(sample, state, pipeline.timings)
-        computing += sum(pipeline.timings.values())
-        stamp = sample.frame.stamp
-        stamps = (stamps[0], max(stamps[1], stamp)) if frames else (stamp, stamp)
-        frames += 1
-        on_frame()
-        if stopped():
-            ending = "interrupted by the user: later frames were not processed"
+    with closing(_looks(samples, pipeline, ahead)) as looks:
+        while not ending:
+            try:
+                sample, look = next(looks)
+            except StopIteration:
+                break
+            except PermanenceError as error:
+                if not frames:
+                    raise
+                ending = f"the source broke off: {error}"
+                break
+            state = pipeline.believe(look)
+            for sink in sinks:
+                sink.write(sample, state, pipeline.timings)
+            computing += sum(pipeline.timings.values())
+            stamp = sample.frame.stamp
+            stamps = (stamps[0], max(stamps[1], stamp)) if frames else (stamp, stamp)
+            frames += 1
+            on_frame()
+            if stopped():
+                ending = "interrupted by the user: later frames were not processed"
     return Outcome(frames, *stamps, computing, time.perf_counter() - start, ending)
+
+
+def _looks(
+    samples: Iterable[Sample], pipeline: Pipeline, ahead: bool
+) -> Generator[tuple[Sample, Look]]:
+    """Samples and what they show, in order."""
+    source = prefetch(samples) if ahead else samples
+    looks = ((sample, pipeline.look(sample.frame)) for sample in source)
+    yield from prefetch(looks) if ahead else looks
 
 
 class Live:

@@ -81,7 +81,6 @@ def run(args: argparse.Namespace) -> int:
     from perception_nodes.bags.reader import open_bag
     from perception_nodes.frames.source import FrameSource
     from perception_nodes.frames.topics import TopicChoice
-    from perception_nodes.prefetch import Prefetch
     from perception_nodes.replay import Live
     from perception_nodes.session import rerun_sinks, run_session
     from perception_nodes.viewrope.factory import make_source
@@ -91,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         source = FrameSource(bag, TopicChoice(args.color, args.depth, args.info))
         live = Live(source) if args.live else None
         result = run_session(
-            live or Prefetch(source),
+            live or source,
             args.bag.resolve().name,
             outputs,
             lambda: _about(bag, source, live),
@@ -99,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
             total=source.expected,
             map_id=args.map_id,
             extra_sinks=extra,
+            ahead=live is None,
             slots=make_source(args.slots, args.device),
         )
         _print(result, outputs, _about(bag, source, live))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,12 @@ from tabletop import Box, observe
 
 from perception_nodes.bags.reader import open_bag
 from perception_nodes.bags.writer import BagWriter
+from perception_nodes.errors import BagError
 from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
 from perception_nodes.replay import run
-from perception_nodes.scene import Sample
+from perception_nodes.scene import ObjectState, Sample, SceneState
 
 HOUR = 3600_000_000_000
 RED = Box((0.0, 0.15, 0.06), (0.12, 0.12, 0.12), (200.0, 60.0, 60.0))
@@ -37,6 +40,41 @@ def test_what_is_processed_is_measured() -> None:
     assert outcome.duration == pytest.approx(0.4)
     assert 0 < outcome.computing <= outcome.elapsed
     assert outcome.rate == pytest.approx(3 / outcome.elapsed)
+
+
+def test_what_runs_ahead_gives_the_same_states_in_the_same_order() -> None:
+    class Log:
+        def __init__(self) -> None:
+            self.states: list[tuple[int, tuple[ObjectState, ...], int]] = []
+
+        def write(self, taken: Sample, state: SceneState, timings: Mapping[str, float]) -> None:
+            assert set(timings) >= {"slots", "objects", "memory"}
+            self.states.append((taken.frame.stamp, state.objects, len(state.slots.items)))
+
+    ahead, behind = Log(), Log()
+    samples = [sample(i) for i in range(12)]
+    run(samples, pipeline(), [ahead], ahead=True)
+    run(samples, pipeline(), [behind])
+    assert len(ahead.states) == 12
+    assert repr(ahead.states) == repr(behind.states)
+
+
+def test_a_source_that_breaks_off_ahead_keeps_the_frames_before_it() -> None:
+    def broken() -> Iterator[Sample]:
+        yield from (sample(i) for i in range(3))
+        raise BagError("the file ends here")
+
+    outcome = run(broken(), pipeline(), [], ahead=True)
+    assert outcome.frames == 3
+    assert "the file ends here" in outcome.ending
+
+
+def test_stopping_ends_all_threads_that_ran_ahead() -> None:
+    before = threading.active_count()
+    endless = (sample(i) for i in itertools.count())
+    outcome = run(endless, pipeline(), [], stopped=lambda: True, ahead=True)
+    assert outcome.frames == 1
+    assert threading.active_count() == before
 
 
 def test_an_empty_source_is_an_empty_outcome() -> None:
