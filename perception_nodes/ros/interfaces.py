@@ -92,6 +92,13 @@ def camera_topics(camera: str) -> tuple[TopicSpec, ...]:
     )
 
 
+DETECTIONS = TopicSpec(
+    "camera/detections",
+    "vision_msgs/msg/Detection2DArray",
+    "SENSOR_DATA",
+    "boxes of a user's detector, with the stamp of the color image; if parameter slots asks for it",
+    True,
+)
 SLOTS = TopicSpec("slots", "permanence/msg/SlotArray", "RESULTS", "objects as one image shows them")
 SLOT_MASKS = TopicSpec(
     "slot_masks", _IMAGE, "RESULTS", "mono8, value = slot index + 1, 0 for background"
@@ -125,7 +132,7 @@ NODES: tuple[NodeSpec, ...] = (
     NodeSpec(
         "viewrope",
         "finds the objects that a camera's images show",
-        (*camera_topics("camera"), TF, TF_STATIC),
+        (*camera_topics("camera"), DETECTIONS, TF, TF_STATIC),
         (SLOTS, SLOT_MASKS),
     ),
     NodeSpec(

@@ -25,6 +25,7 @@ _MAX_POINTS = 64
 _CUT = 0.06
 _LOOKS_UP = 0.7
 _MIN_POINTS = 20
+_MIN_SHARE = 0.25  # of the pixels: a rim alone is that of the background
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +123,7 @@ def describe(
     for region in range(1, len(pixels_of)):
         pixels = pixels_of[region]
         measured = pixels[np.isfinite(facing[pixels])]
-        if len(measured) >= _MIN_POINTS:
+        if len(measured) >= max(_MIN_POINTS, _MIN_SHARE * len(pixels)):
             score, latent = scores[region - 1], latents[region - 1]
             items.append(scene.slot(len(items), region, measured, score, latent))
             labels[pixels] = len(items)

@@ -1,7 +1,9 @@
 """Node `viewrope`: RGB-D images and transforms in, slots and their masks out.
 
-Subscribes, publishes: see `perception_nodes.ros.interfaces`. Without a transform at the stamp of an
-image its slots are published with an empty world frame, and /diagnostics says what is missing.
+Subscribes, publishes: see `perception_nodes.ros.interfaces`. Parameter `slots` says what finds the
+objects: depth alone, the learned encoder, or a detector that publishes its detections. Without a
+transform at the stamp of an image its slots are published with an empty world frame, and
+/diagnostics says what is missing.
 """
 
 from __future__ import annotations
@@ -11,24 +13,35 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from perception_nodes.errors import ConfigurationError
 from perception_nodes.ros.camera_input import CameraInput, Shot
 from perception_nodes.ros.conversion import slots_to_msg
+from perception_nodes.ros.detection_messages import DETECTIONS_TYPE, DetectionInput
 from perception_nodes.ros.image_messages import labels_to_msg
 from perception_nodes.ros.interfaces import node
 from perception_nodes.ros.managed import ManagedNode
-from perception_nodes.ros.parameters import NodeParameters, number, text
-from perception_nodes.ros.rclpy_factory import RclpyFactory
+from perception_nodes.ros.parameters import ModelParameters, number, text
+from perception_nodes.ros.rclpy_factory import RclpyFactory, interface
 from perception_nodes.ros.run import main as run_node
-from perception_nodes.viewrope.depth_finder import DepthFinder
+from perception_nodes.viewrope.detections import Detection, DetectionFinder, GivenDetections
+from perception_nodes.viewrope.factory import DEFAULT, SOURCES, make_source
+from perception_nodes.viewrope.source import SlotSource, Telling
 
 TRANSPORTS = ("raw", "compressed")
+DETECTIONS = "detections"
+
+Work = tuple[Shot, tuple[Detection, ...]]
 
 
 @dataclass(frozen=True)
-class ViewropeParameters(NodeParameters):
+class ViewropeParameters(ModelParameters):
     """Parameters of the node."""
 
     camera_name: str = text("camera", "name of the camera in slots and evidence")
+    slots: str = text(
+        DEFAULT, "what finds objects: depth alone, the learned encoder, or a detector's messages",
+        choices=(*SOURCES, DETECTIONS),
+    )  # fmt: skip
     image_transport: str = text("raw", "how images travel", choices=TRANSPORTS)
     transform_patience: float = number(
         0.2, "how long an image waits for the transform of its stamp, s", 0.0, 5.0, read_only=True
@@ -42,11 +55,13 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         super().__init__(node("viewrope"), ViewropeParameters, **options)
 
     def load(self) -> None:
-        """Make the finder and connect the camera."""
+        """Make the source of slots, warm, and connect the camera."""
         parameters = self.parameters
         self._factory = RclpyFactory()
-        self._finder = DepthFinder()
-        self.facts["model"] = self._finder.model_id
+        self._given = GivenDetections()
+        self._paired = DetectionInput() if parameters.slots == DETECTIONS else None
+        self._source = self._make_source()
+        self._tell()
         self._jumped_back = threading.Event()
         self._camera = CameraInput(
             parameters.camera_name,
@@ -56,44 +71,86 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         self._slots = self.endpoints.advertise(self.spec.gives("slots"))
         self._masks = self.endpoints.advertise(self.spec.gives("slot_masks"))
         self._worker = self.employ(self._process)
-        color, depth = "camera/color/image_raw", "camera/depth/image_raw"
-        if parameters.image_transport == "compressed":
-            color, depth = f"{color}/compressed", f"{depth}/compressedDepth"
-        self.listen(color, lambda m: self._offer(self._camera.take_color(m)), required=True)
-        self.listen(depth, lambda m: self._offer(self._camera.take_depth(m)), required=True)
-        self.listen("camera/color/camera_info", lambda m: self._offer(self._camera.take_info(m)))
-        self.listen("/tf", lambda m: self._offer(self._camera.take_transforms(m, static=False)))
-        self.listen(
-            "/tf_static", lambda m: self._offer(self._camera.take_transforms(m, static=True))
-        )
+        self._connect(parameters.image_transport == "compressed")
 
     def forget(self) -> None:
-        """The clock jumped back: drop images, transforms and what the finder remembers."""
+        """The clock jumped back: drop images, transforms and what the source remembers."""
         self._camera.reset()
+        if self._paired is not None:
+            self._paired.reset()
         self._jumped_back.set()
 
     def explain(self) -> str:
-        """Why no frame is complete."""
-        return self._camera.explain()
+        """Why no frame is complete, or has no detections."""
+        return self._camera.explain() if self._paired is None else self._paired.explain()
 
-    def _offer(self, shot: Shot | None) -> None:
+    def _make_source(self) -> SlotSource:
+        parameters = self.parameters
+        if parameters.slots == DETECTIONS:
+            return DetectionFinder(self._given)
+        source = make_source(parameters.slots, parameters.device, parameters.models())
+        if isinstance(source, Telling):
+            log = self.get_logger().info if parameters.device == "auto" else self.get_logger().warn
+            for name, reason in source.facts().items():
+                if name.startswith("not on "):
+                    log(f"{source.model_id} does not run on {name[7:]}: {reason}")
+        return source
+
+    def _connect(self, compressed: bool) -> None:
+        color, depth = "camera/color/image_raw", "camera/depth/image_raw"
+        if compressed:
+            color, depth = f"{color}/compressed", f"{depth}/compressedDepth"
+        camera = self._camera
+        self.listen(color, lambda m: self._take(camera.take_color(m)), required=True)
+        self.listen(depth, lambda m: self._take(camera.take_depth(m)), required=True)
+        self.listen("camera/color/camera_info", lambda m: self._take(camera.take_info(m)))
+        self.listen("/tf", lambda m: self._take(camera.take_transforms(m, static=False)))
+        self.listen("/tf_static", lambda m: self._take(camera.take_transforms(m, static=True)))
+        paired = self._paired
+        if paired is not None:
+            _require_vision_msgs()
+            topic = "camera/detections"
+            self.listen(topic, lambda m: self._offer(paired.take_detections(m)), required=True)
+
+    def _take(self, shot: Shot | None) -> None:
         if shot is not None:
-            self.health.dropped("superseded by a newer image", self._worker.offer(shot))
+            self._offer((shot, ()) if self._paired is None else self._paired.take_shot(shot))
 
-    def _process(self, shot: Shot) -> None:
+    def _offer(self, work: Work | None) -> None:
+        if work is not None:
+            self.health.dropped("superseded by a newer image", self._worker.offer(work))
+
+    def _process(self, work: Work) -> None:
         """In the worker: find slots and publish them."""
         began = time.perf_counter()
+        shot, self._given.current = work
         if self._jumped_back.is_set():
             self._jumped_back.clear()
-            self._finder.reset()
+            self._source.reset()
         if shot.pose is None:
             self.health.dropped("pose unknown", detail=self._camera.problem)
-        slots = self._finder.find(shot.frame())
+        slots = self._source.find(shot.frame())
         message = slots_to_msg(slots, shot.pose, self.parameters.world_frame, self._factory)
         if self._masks.get_subscription_count():
             self._masks.publish(labels_to_msg(slots.labels, message.header, self._factory))
         self._slots.publish(message)
         self.finished(shot.stamp, began)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Bring the figures for /diagnostics up to date; another thread reads them."""
+        told = self._source.facts() if isinstance(self._source, Telling) else {}
+        self.facts = {"slots from": self.parameters.slots, "model": self._source.model_id, **told}
+
+
+def _require_vision_msgs() -> None:
+    try:
+        interface(DETECTIONS_TYPE)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "slots from detections need the package vision_msgs, which is not installed",
+            "apt install ros-$ROS_DISTRO-vision-msgs, or choose another source of slots",
+        ) from error
 
 
 def main() -> None:
