@@ -14,7 +14,9 @@ import pytest
 
 HERE = Path(__file__).parent
 PLAIN = {"test_with_ros.py", "test_health.py"}  # these need no rclpy
-MISSING = "rclpy or the interfaces are missing: python scripts/with_ros.py pytest test/ros"
+SIMULATED = {"test_stream.py", "test_simulator.py", "test_launch.py", "test_interfaces.py"}
+NO_ROS = "rclpy or the interfaces are missing: python scripts/with_ros.py pytest test/ros"
+NO_SIMULATION = "the simulator's libraries are missing: docs/ros.md, Python dependencies"
 
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
@@ -24,17 +26,28 @@ def has_ros() -> bool:
     return all(importlib.util.find_spec(name) for name in ("rclpy", "permanence", "tf2_msgs"))
 
 
+def missing(file: str) -> str:
+    """What a test file can't be imported without; empty if it is all there."""
+    if file in PLAIN:
+        return ""
+    if not has_ros():
+        return NO_ROS
+    if file in SIMULATED and importlib.util.find_spec("mujoco") is None:
+        return NO_SIMULATION
+    return ""
+
+
 class SkippedModule(pytest.Module):
-    """A test file that can't even be imported without rclpy."""
+    """A test file that can't even be imported here."""
 
     def collect(self) -> Any:
-        pytest.skip(MISSING, allow_module_level=True)
+        pytest.skip(missing(self.path.name), allow_module_level=True)
 
 
 def pytest_pycollect_makemodule(
     module_path: Path, parent: pytest.Collector
 ) -> pytest.Module | None:
-    if module_path.is_relative_to(HERE) and module_path.name not in PLAIN and not has_ros():
+    if module_path.is_relative_to(HERE) and missing(module_path.name):
         return SkippedModule.from_parent(parent, path=module_path)
     return None
 
