@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from perception_models.task import Task
 
 MODELS = {
+    "cjepa": "perception_models.cjepa.task:CjepaTask",
     "discs": "perception_models.discs.task:DiscsTask",
 }
 """Name on the command line, and where its task class is. Its configuration is `Configuration`."""

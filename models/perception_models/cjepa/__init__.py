@@ -1,0 +1,1 @@
+"""Causal-JEPA: a world model of objects that act on each other."""

@@ -1,0 +1,212 @@
+"""Foreseeing step by step: what the network is shown, and its own answers as the next input."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from perception_models.cells import Batch, Call
+from perception_models.cjepa.kinematics import (
+    DIMENSIONS,
+    EXACT,
+    POSITION,
+    ROTATION,
+    SPIN,
+    VELOCITY,
+    turned,
+)
+from perception_models.cjepa.network import HISTORY
+
+_NOISE = (0.006, 0.06, 0.1, 0.5)
+"""Standard deviations at level 1: m, m/s, rad, rad/s; about those of the tracker."""
+_UNKNOWN_SPIN = 1.1
+_MISSING = 0.08
+_UNITS = (0.02, 0.2, 0.3, 3.0)
+_WEIGHTS = (1.0, 1.0, 0.3, 0.1)
+_HUBER = 4.0
+_LIKELIHOOD = 0.1
+
+
+def observed(batch: Batch, switches: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """What is seen of the true states: noisy ones if `switches["noise"]` is 1.
+
+    Returns:
+        States [B, T, N, 18], beliefs [B, T, N, 7] and sizes [B, N, 3].
+    """
+    truth, noise = batch["truth"], batch["noise"]
+    level = (batch["level"] * switches["noise"]).unsqueeze(-2).unsqueeze(-1)
+    position, speed, turn, rate = (level * value for value in _NOISE)
+    # a stale belief is off by the same amount in all frames; noise of a sensor is not
+    stale = (batch["stale"] * switches["noise"]).unsqueeze(-2).unsqueeze(-1)
+    noise = stale * noise[..., :1, :, :] + (1 - stale) * noise
+    blind = (batch["no_spin"] * switches["noise"]).unsqueeze(-1).unsqueeze(-1)
+    spin = (truth[..., SPIN] + rate * noise[..., 9:12]) * (1 - blind)
+    rotation = turned(truth[..., ROTATION], turn.clamp(max=0.3) * noise[..., 6:9])
+    up = noise.new_tensor([1.0, 1.0, 0.4])
+    seen = torch.cat(
+        (
+            truth[..., POSITION] + position * noise[..., 0:3] * up,
+            rotation,
+            truth[..., VELOCITY] + speed * noise[..., 3:6] * up,
+            spin,
+        ),
+        dim=-1,
+    )
+    exact = noise.new_tensor(EXACT).exp()
+    size = torch.cat(
+        (position, 0.4 * position, speed, 0.4 * speed, turn.clamp(max=0.3), rate), dim=-1
+    )
+    size = size.expand(*truth.shape[:-1], 6)
+    deviation = (size.square() + exact.square()).sqrt().log()
+    deviation = torch.cat(
+        (deviation[..., :5],
+         blind * _UNKNOWN_SPIN + (1 - blind) * deviation[..., 5:]), dim=-1,
+    )  # fmt: skip
+    age = stale * 0.2 * level
+    beliefs = torch.cat((deviation, age.expand_as(deviation[..., :1])), dim=-1)
+    sensed = 1 + 0.08 * switches["noise"] * batch["size_noise"].clamp(-2, 2)
+    return seen, beliefs, batch["size"] * sensed
+
+
+def masked(batch: Batch, switches: Batch) -> Tensor:
+    """Which tokens of the history are hidden [B, 3, N]: 1 hidden, 0 known; never the first frame.
+
+    `masks`: up to so many whole objects; `token`: as many single tokens instead; and, with noise,
+    what a sensor misses.
+    """
+    rank, most = batch["rank"], switches["masks"]
+    count = torch.floor(batch["masks"] * (most + 1))
+    chosen = (rank < count).to(rank.dtype)
+    objects = chosen.unsqueeze(-2)
+    share = count / batch["present"].sum(dim=-1, keepdim=True).clamp(min=1.0)
+    tokens = (batch["token"] < share.unsqueeze(-1)).to(rank.dtype)
+    hidden = switches["token"] * tokens + (1 - switches["token"]) * objects
+    missing = (batch["missing"] < _MISSING).to(rank.dtype) * switches["noise"]
+    hidden = torch.maximum(hidden.expand_as(missing), missing)
+    later = torch.arange(HISTORY, device=rank.device).clamp(max=1).to(rank.dtype)
+    return hidden * later.unsqueeze(-1)
+
+
+def loss(call: Call, batch: Batch, switches: Batch) -> Tensor:
+    """Errors of masked history and of all futures, on the network's own roll-out; a scalar."""
+    seen, beliefs, size = observed(batch, switches)
+    hidden = masked(batch, switches)
+    states, belief = seen[..., :HISTORY, :, :], beliefs[..., :HISTORY, :, :]
+    known = 1 - hidden
+    horizon = batch["truth"].shape[-3] - HISTORY
+    total = seen.new_zeros(())
+    unseen = batch["hidden"].unsqueeze(-1)
+    for step in range(horizon):
+        answer, deviation = call(
+            states, belief, known, size, batch["physics"], batch["present"],
+            batch["robot"][..., step : step + HISTORY + 1, :], batch["interval"],
+        )  # fmt: skip
+        truth = batch["truth"][..., step + 1 : step + HISTORY + 1, :, :]
+        asked = torch.cat((1 - known[..., 1:, :], torch.ones_like(known[..., :1, :])), dim=-2)
+        weight = asked * batch["present"].unsqueeze(-2)
+        total = total + (errors(answer, deviation, truth) * weight).sum() / weight.sum()
+        if step + 1 == horizon:
+            break
+        at = step + HISTORY
+        states, belief = advanced(states, belief, known, answer, deviation, batch["interval"])
+        new = unseen * states[..., -1, :, :] + (1 - unseen) * seen[..., at, :, :]
+        newer = unseen * belief[..., -1, :, :] + (1 - unseen) * beliefs[..., at, :, :]
+        states = torch.cat((states[..., :-1, :, :], new.unsqueeze(-3)), dim=-3)
+        belief = torch.cat((belief[..., :-1, :, :], newer.unsqueeze(-3)), dim=-3)
+        known = torch.ones_like(known)
+    return total / horizon
+
+
+def advanced(
+    states: Tensor,
+    belief: Tensor,
+    known: Tensor,
+    answer: Tensor,
+    deviation: Tensor,
+    interval: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """The history one frame later: what was hidden and what lies ahead is as foreseen."""
+    older = belief[..., 6:]
+    ages = older[..., -1:, :, :] + interval[..., None, None, None]
+    age = torch.cat((older[..., 1:, :, :], ages), dim=-3)
+    foreseen = torch.cat((deviation, age), dim=-1)
+    share = torch.cat((known[..., 1:, :], torch.zeros_like(known[..., :1, :])), dim=-2)
+    share = share.unsqueeze(-1)
+    later = torch.cat((states[..., 1:, :, :], states[..., :1, :, :]), dim=-3)
+    trust = torch.cat((belief[..., 1:, :, :], belief[..., :1, :, :]), dim=-3)
+    return share * later + (1 - share) * answer, share * trust + (1 - share) * foreseen
+
+
+def errors(answer: Tensor, deviation: Tensor, truth: Tensor) -> Tensor:
+    """[...]: Huber losses of the four parts of a state, and how unlikely they were found.
+
+    The likelihood is told the error, not its cause: it must not improve by a worse mean.
+    """
+    apart = (answer - truth)[..., :18]
+    parts = (
+        apart[..., POSITION],
+        apart[..., VELOCITY],
+        apart[..., ROTATION] / 1.4142,
+        apart[..., SPIN],
+    )
+    total = apart.new_zeros(apart.shape[:-1])
+    for part, unit, weight in zip(parts, _UNITS, _WEIGHTS, strict=True):
+        length = (part.square().sum(dim=-1) + 1e-12).sqrt() / unit
+        total = total + weight * torch.where(
+            length < _HUBER, 0.5 * length.square(), _HUBER * (length - 0.5 * _HUBER)
+        )
+    return total + _LIKELIHOOD * unlikelihood(parts, deviation)
+
+
+def unlikelihood(parts: tuple[Tensor, ...], deviation: Tensor) -> Tensor:
+    """[...]: negative log-likelihood of Gaussian errors, but for a constant."""
+    position, velocity, rotation, spin = (part.detach() for part in parts)
+    squares = (
+        position[..., :2].square().sum(dim=-1),
+        position[..., 2].square(),
+        velocity[..., :2].square().sum(dim=-1),
+        velocity[..., 2].square(),
+        rotation.square().sum(dim=-1),
+        spin.square().sum(dim=-1),
+    )
+    total = deviation.new_zeros(deviation.shape[:-1])
+    for k, (square, count) in enumerate(zip(squares, DIMENSIONS, strict=True)):
+        log = deviation[..., k]
+        total = total + count * log + 0.5 * torch.exp(-2 * log) * square
+    return total
+
+
+def roll(
+    call: Call, batch: Batch, switches: Batch, present: Tensor | None = None, observe: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Foresee all frames of a batch after the third.
+
+    Args:
+        call: The network.
+        batch: As `samples.Windows.draw` gives it.
+        switches: Whether it sees noise.
+        present: [B, N] in place of the batch's.
+        observe: Whether objects with `batch["hidden"]` 0 are seen all along.
+
+    Returns:
+        States [B, H, N, 18] and log standard deviations [B, H, N, 6].
+    """
+    seen, beliefs, size = observed(batch, switches)
+    states, belief = seen[:, :HISTORY], beliefs[:, :HISTORY]
+    known = torch.ones_like(states[..., 0])
+    unseen = batch["hidden"][:, :, None] if observe else torch.ones_like(states[:, 0, :, :1])
+    found, spread = [], []
+    for step in range(batch["truth"].shape[1] - HISTORY):
+        answer, deviation = call(
+            states, belief, known, size, batch["physics"],
+            batch["present"] if present is None else present,
+            batch["robot"][:, step : step + HISTORY + 1], batch["interval"],
+        )  # fmt: skip
+        found.append(answer[:, -1])
+        spread.append(deviation[:, -1])
+        states, belief = advanced(states, belief, known, answer, deviation, batch["interval"])
+        new = unseen * states[:, -1] + (1 - unseen) * seen[:, step + HISTORY]
+        newer = unseen * belief[:, -1] + (1 - unseen) * beliefs[:, step + HISTORY]
+        states = torch.cat((states[:, :-1], new[:, None]), dim=1)
+        belief = torch.cat((belief[:, :-1], newer[:, None]), dim=1)
+    return torch.stack(found, dim=1), torch.stack(spread, dim=1)
