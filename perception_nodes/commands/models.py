@@ -1,4 +1,4 @@
-"""`permanence models`: which networks there are, and whether they are what their cards say."""
+"""`permanence models`: which networks there are, if they are what their cards say, how fast."""
 
 from __future__ import annotations
 
@@ -12,15 +12,10 @@ from typing import Any
 import yaml
 
 from perception_nodes.errors import ConfigurationError, ModelError
-from perception_nodes.model_cards import (
-    Card,
-    card_files,
-    check_file,
-    check_signature,
-    read_card,
-    signature,
-    weights_folder,
-)
+from perception_nodes.inference.loading import THREADS, load_network
+from perception_nodes.inference.network import example_inputs
+from perception_nodes.inference.providers import DEVICES
+from perception_nodes.model_cards import card_files, check_file, read_card, weights_folder
 
 GROUP = "permanence.models"
 """Entry points of further actions, which training brings."""
@@ -30,7 +25,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command."""
     parser = subparsers.add_parser(
         "models",
-        help="list, verify, show and export networks",
+        help="list, verify, show, time and export networks",
         description="The networks that come with the program or were trained here; their cards.",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -43,8 +38,20 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action.add_argument("names", nargs="*" if name != "card" else 1, help="of models")
         action.add_argument("--folder", type=Path, help="where to look; default: the program's own")
         action.set_defaults(run=run)
+    _add_bench(actions)
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
         entry.load().register(actions)
+
+
+def _add_bench(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "how long a network takes here, on the fastest device that works"
+    action = actions.add_parser("bench", help=text, description=text)
+    action.add_argument("names", nargs=1, help="of a model")
+    action.add_argument("--folder", type=Path, help="where to look; default: the program's own")
+    action.add_argument("--device", choices=DEVICES, default="auto", help="begin with this one")
+    action.add_argument("--threads", type=int, default=THREADS, help=f"of the CPU ({THREADS})")
+    action.add_argument("--runs", type=int, default=200, help="calls that are timed (200)")
+    action.set_defaults(run=run_bench)
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -64,14 +71,35 @@ def run_verify(args: argparse.Namespace) -> int:
     for path in _chosen(args):
         try:
             card = read_card(path)
-            _verify(card, path.parent, runtime)
+            if runtime:
+                load_network(path, "cpu")
+            else:
+                check_file(card, path.parent)
         except ModelError as error:
             failed += 1
             print(f"{path.stem:<16} REFUSED  {error}", file=sys.stderr)
             continue
-        checked = "hash and signature" if runtime else "hash only (onnxruntime is not installed)"
+        checked = (
+            "hash, signature and a run" if runtime else "hash only (onnxruntime is not installed)"
+        )
         print(f"{card.name:<16} ok       {checked}")
     return 1 if failed else 0
+
+
+def run_bench(args: argparse.Namespace) -> int:
+    """Print how long a network takes here, on zeros."""
+    if args.runs < 1 or args.threads < 1:
+        raise ConfigurationError("at least one run and one thread are needed")
+    (path,) = _chosen(args)
+    network = load_network(path, args.device, args.threads)
+    inputs = example_inputs(network.card)
+    for _ in range(args.runs):
+        network.run(inputs)
+    threads = f" (threads: {args.threads})" if network.device == "cpu" else ""
+    print(f"{network.model_id} on {network.device}{threads}: {network.latencies}")
+    for device, reason in network.fallbacks.items():
+        print(f"not on {device}: {reason}")
+    return 0
 
 
 def run_card(args: argparse.Namespace) -> int:
@@ -86,20 +114,6 @@ def run_card(args: argparse.Namespace) -> int:
     ):
         print(f"## {title}\n\n{_indented(content)}")
     return 0
-
-
-def _verify(card: Card, folder: Path, runtime: bool) -> None:
-    path = check_file(card, folder)
-    if not runtime:
-        return
-    import onnxruntime
-
-    try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # ONNX Runtime's errors share no base class but Exception.
-        raise ModelError(f"{path} can't be loaded: {str(error).splitlines()[0]}") from error
-    check_signature(card, *signature(session))
 
 
 def _chosen(args: argparse.Namespace) -> list[Path]:
