@@ -54,7 +54,7 @@ class Stream(Node):  # type: ignore[misc]
                 interface(topic.type_name), topic.name, profile(Intent[topic.intent])
             )
             for topic in node("viewrope").subscribes
-            if "ompressed" not in topic.name and topic.name != "/tf_static"
+            if not topic.optional and "ompressed" not in topic.name and topic.name != "/tf_static"
         }
         objects = node("cjepa").gives("objects")
         kind = interface(objects.type_name)

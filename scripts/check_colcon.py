@@ -74,6 +74,7 @@ def check(workspace: Path, options: list[str]) -> str:
         return ""
     print("colcon test ...", flush=True)
     test = ["colcon", "test", *paths, "--packages-select", "permanence"]
+    test += ["--event-handlers", "console_direct+"]
     return _run(workspace, [*test, "--return-code-on-test-failure"], sourced=True)
 
 
