@@ -51,11 +51,11 @@ $(VENV)/bin/python:
 
 $(VENV)/.sim: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV) ..."
-	@$(PIP) -e ".[sim]"
+	@$(PIP) -e ".[sim,cpu]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.sim
-	@$(PIP) -e ".[sim,dev]"
+	@$(PIP) -e ".[sim,cpu,dev]"
 	@touch $@
 
 $(TRAIN)/.train: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
