@@ -13,6 +13,7 @@ from fake_encoder import FakeEncoder
 from tabletop import PERIOD, Box, observe
 
 from perception_nodes.errors import ConfigurationError, ModelError
+from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.scene import Sample
 from perception_nodes.session import About, Outputs, Result, run_session
 from perception_nodes.viewrope.depth_finder import DepthFinder
@@ -72,3 +73,12 @@ def test_naming_the_sources_loads_neither_opencv_nor_onnxruntime() -> None:
         "assert not {'cv2', 'onnxruntime', 'numpy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_example_of_an_own_detector_tracks_a_recording(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2] / "examples"
+    words = [sys.executable, str(root / "own_detector.py"), str(root / "data" / "box.mcap")]
+    done = subprocess.run([*words, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "50 frames" in done.stdout
+    with MemoryReader(tmp_path / "memory.db") as memory:
+        assert len(list(memory.records())) >= 2
