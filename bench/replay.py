@@ -94,7 +94,7 @@ class TimedOrigin:
     """Camera poses whose time is added to "odometry" and taken off "reading"."""
 
     def __init__(self, watch: Stopwatch, origin: PoseOrigin) -> None:
-        self.describe = origin.describe
+        self.describe, self.sequential = origin.describe, origin.sequential
         self.pose = watch.timed("odometry", origin.pose)
 
 

@@ -58,6 +58,7 @@ class About:
         drops: Images and frames read but not used, by cause. Any of these or of the losses makes
             the exit status 3.
         late: Frames dropped to keep pace with the clock, as the user asked.
+        input_hash: Digest of the messages that were read; empty where there are none.
     """
 
     pose_origin: str
@@ -65,6 +66,7 @@ class About:
     losses: tuple[str, ...] = ()
     drops: Mapping[str, int] = field(default_factory=dict)
     late: int = 0
+    input_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,7 @@ def _summary(
         pose_origin=told.pose_origin,
         command=command,
         version=f"{version}, Python {platform.python_version()}",
+        input_hash=told.input_hash,
         notes=told.notes,
         losses=_unread(outcome, told),
         drops={**told.drops, **({"late (live)": told.late} if told.late else {})},

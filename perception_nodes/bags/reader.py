@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -63,6 +64,7 @@ class Bag:
         self._decoders: dict[tuple[str, str, str, str], Decoder] = {}
         self._balance: dict[str, TopicLoss] = {}
         self._complete = False
+        self._digest = sha256()
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +109,7 @@ class Bag:
                 message-level compression removed.
         """
         self._complete = False
+        self._digest = sha256()
         self._balance = {
             t.name: TopicLoss(t.name, t.expected)
             for t in self.topics.values()
@@ -120,6 +123,14 @@ class Bag:
         except OSError as error:
             self._located.problems.append(f"{self.path}: reading failed: {error.strerror}")
         self._complete = True
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the messages of the last run of `messages`; empty if it did not end.
+
+        The same messages have the same digest, whatever file they lie in.
+        """
+        return self._digest.hexdigest() if self._complete else ""
 
     def loss(self) -> LossReport:
         """What the last run of `messages` delivered, compared with what the bag says it holds."""
@@ -146,6 +157,8 @@ class Bag:
         balance.delivered += 1
         try:
             data = decompressed(channel, record.data)
+            self._digest.update(f"{channel.topic} {record.log_time} {len(data)} ".encode())
+            self._digest.update(data)
             content = self._decoder(channel)(data) if decode else data
         except UndecodableError as error:
             balance.undecodable[str(error)] += 1

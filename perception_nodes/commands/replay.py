@@ -141,6 +141,7 @@ def _about(bag: Bag, source: FrameSource, live: Live | None) -> About:
         () if loss.clean else tuple(loss.lines()),
         source.drops,
         live.late if live is not None else 0,
+        bag.digest,
     )
 
 

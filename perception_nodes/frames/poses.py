@@ -31,15 +31,34 @@ class UnknownPoseError(Exception):
     """The pose at this stamp can't be known."""
 
 
+class OutsideError(NotYetError):
+    """The stamp lies before the first or after the last pose known so far.
+
+    Attributes:
+        gap_ns: By how much.
+    """
+
+    def __init__(self, message: str, gap_ns: int) -> None:
+        super().__init__(message)
+        self.gap_ns = gap_ns
+
+
 class PoseOrigin(Protocol):
-    """Gives the pose of a picture's camera in the world."""
+    """Gives the pose of a picture's camera in the world.
+
+    Attributes:
+        sequential: Whether each pose follows from the one before, so that pictures must come in
+            order of time.
+    """
+
+    sequential: bool
 
     def describe(self) -> str:
         """Where poses come from, for a person."""
         ...
 
     def pose(self, picture: Picture) -> Pose:
-        """The pose. Asked once a picture, in order of time, until it is known.
+        """The pose. Asked about a picture until it is known, and once if `sequential`.
 
         Raises:
             NotYetError: It may become known with later messages.
@@ -50,6 +69,8 @@ class PoseOrigin(Protocol):
 
 class TransformPoses:
     """Poses from TF."""
+
+    sequential = False
 
     def __init__(self, transforms: TransformBuffer, world: str) -> None:
         self._transforms = transforms
@@ -75,6 +96,8 @@ class OdometryTopicPoses:
         transforms: Where the camera is on the robot.
         account: Told of messages that can't be used.
     """
+
+    sequential = False
 
     def __init__(self, topic: str, transforms: TransformBuffer, account: Account) -> None:
         self.topic = topic
@@ -111,6 +134,8 @@ class OdometryTopicPoses:
 
 class VisualOdometry:
     """Poses from aligning depth images; the world is leveled by the first one."""
+
+    sequential = True
 
     def __init__(self) -> None:
         self._odometry: RgbdOdometry | None = None
@@ -186,6 +211,8 @@ def _connected(transforms: TransformBuffer, a: str, b: str) -> bool:
 
 
 def _explained(error: TransformError | InputError) -> NotYetError | UnknownPoseError:
+    if isinstance(error, TransformError) and error.gap_ns:
+        return OutsideError(str(error), error.gap_ns)
     if isinstance(error, TransformError) and error.may_resolve:
         return NotYetError(str(error))
     return UnknownPoseError(str(error))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import insort
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from perception_nodes.bags.model import Message
@@ -16,6 +16,7 @@ from perception_nodes.frames.opening import ODOMETRY, read_opening, transform_to
 from perception_nodes.frames.poses import (
     NotYetError,
     OdometryTopicPoses,
+    OutsideError,
     UnknownPoseError,
     VisualOdometry,
     choose_origin,
@@ -32,15 +33,31 @@ from perception_nodes.scene import Frame, Sample, Truth
 _TRUTH = "truth/objects"
 # Transforms and truth may be recorded later than the image that they belong to.
 _PATIENCE = 1_000_000_000
+# Pictures wait this long for earlier ones, so that those recorded late still come in order.
+_LATE = 200_000_000
 _GAP = 60_000_000_000
 _MAX_TRUTHS = 1000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, order=True)
 class _Waiting:
-    picture: Picture
+    """A picture that waits for its turn: how often its camera's clock jumped back, its stamp."""
+
+    turn: tuple[int, int]
     camera: str
-    log_time: int
+    picture: Picture = field(compare=False)
+    log_time: int = field(compare=False)
+    pose: Pose | None = field(default=None, compare=False)
+    problem: NotYetError | UnknownPoseError | None = field(default=None, compare=False)
+
+
+@dataclass(slots=True)
+class _Outside:
+    """Frames before the first or after the last pose, the farthest one, and the first's reason."""
+
+    count: int = 0
+    gap: int = 0
+    detail: str = ""
 
 
 class FrameSource:
@@ -88,8 +105,10 @@ class FrameSource:
             self._take_info(topic, message)
         self._truth: dict[int, Truth] = {}
         self._truth_topics = {t for t in bag.topics if t.endswith(_TRUTH)}
-        self._waiting: deque[_Waiting] = deque()
-        self._last: dict[str, int] = {}
+        self._waiting: list[_Waiting] = []  # in order of time
+        self._newest: dict[str, tuple[int, int]] = {}
+        self._given: dict[str, tuple[int, int]] = {}
+        self._outside: dict[str, _Outside] = {}
 
     @property
     def pose_origin(self) -> str:
@@ -120,13 +139,16 @@ class FrameSource:
 
     def __iter__(self) -> Iterator[Sample]:
         log_time = 0
-        for message in self._bag.messages(self.topics()):
-            log_time = message.log_time
-            self._take(message)
-            yield from self._release(log_time)
-        for camera in self._inputs:
-            self._hold(camera, camera.flush(), log_time)
-        yield from self._release(log_time + 2 * _PATIENCE)
+        try:
+            for message in self._bag.messages(self.topics()):
+                log_time = message.log_time
+                self._take(message)
+                yield from self._release(log_time)
+            for camera in self._inputs:
+                self._hold(camera, camera.flush(), log_time)
+            yield from self._release(log_time + 2 * _PATIENCE, final=True)
+        finally:
+            self._account_for_outside()
 
     def _use_one_camera_without_poses(self) -> None:
         if len(self.cameras) > 1 and isinstance(self._origin, VisualOdometry):
@@ -140,11 +162,13 @@ class FrameSource:
         topic, data = message.topic, message.data
         if topic in self._transform_topics:
             self._take_transforms(message)
+            self._place_waiting()
         elif topic in self._truth_topics:
             self._take_truth(data)
         elif message.type_name == ODOMETRY:
             assert isinstance(self._origin, OdometryTopicPoses)
             self._origin.take(data, time_from_msg(data.header.stamp))
+            self._place_waiting()
         elif message.type_name == CAMERA_INFO:
             self._take_info(topic, data)
         else:
@@ -178,30 +202,48 @@ class FrameSource:
             del self._truth[next(iter(self._truth))]
 
     def _hold(self, camera: CameraInput, pictures: list[Picture], log_time: int) -> None:
-        """Let pictures wait for their poses; those that come too late for their camera go."""
+        """Let pictures wait for their turn and pose; those that come too late for that go."""
         name = camera.topics.name
         for picture in pictures:
-            if self._is_in_order(name, picture.stamp):
-                self._waiting.append(_Waiting(picture, name, log_time))
-            else:
+            waiting = _Waiting(self._turn(name, picture.stamp), name, picture, log_time)
+            if waiting.turn <= self._given.get(name, (-1, 0)) or waiting in self._waiting:
                 self._account.drop(f"frame of {name} older than the one before")
+            else:
+                insort(self._waiting, waiting)
+        self._place_waiting()
 
-    def _release(self, log_time: int) -> Iterator[Sample]:
+    def _place_waiting(self) -> None:
+        """Ask for poses early, since transforms are forgotten when their clock jumps."""
+        if not self._origin.sequential:
+            for waiting in self._waiting:
+                self._place(waiting)
+
+    def _place(self, waiting: _Waiting) -> None:
+        if waiting.pose is None:
+            try:
+                waiting.pose = self._origin.pose(waiting.picture)
+            except (NotYetError, UnknownPoseError) as error:
+                waiting.problem = error
+
+    def _release(self, log_time: int, *, final: bool = False) -> Iterator[Sample]:
         while self._waiting:
             first = self._waiting[0]
             picture = first.picture
+            epoch, stamp = first.turn
+            if not final and max(self._newest.values()) < (epoch, stamp + _LATE):
+                return
             expired = log_time > first.log_time + _PATIENCE
             if self._truth_topics and picture.stamp not in self._truth and not expired:
                 return
-            pose: Pose | None = None
-            try:
-                pose = self._origin.pose(picture)
-            except (NotYetError, UnknownPoseError) as error:
-                if isinstance(error, NotYetError) and not expired:
+            if self._origin.sequential:
+                self._place(first)
+            if first.pose is None:
+                if isinstance(first.problem, NotYetError) and not expired:
                     return
-                kind = f"frame of {first.camera} without a camera pose, so only its slots count"
-                self._account.drop(kind, str(error))
-            self._waiting.popleft()
+                self._account_for(first)
+            del self._waiting[0]
+            self._note_pause(first)
+            self._given[first.camera] = first.turn
             frame = Frame(
                 picture.stamp,
                 first.camera,
@@ -209,22 +251,50 @@ class FrameSource:
                 picture.camera,
                 picture.color,
                 picture.depth,
-                pose,
+                first.pose,
             )
             yield Sample(frame, self._truth.pop(picture.stamp, None))
 
-    def _is_in_order(self, camera: str, stamp: int) -> bool:
-        last = self._last.get(camera)
-        if last is not None and last - BACKWARD_JUMP_NS < stamp <= last:
-            return False
-        if last is not None and stamp <= last:
+    def _turn(self, camera: str, stamp: int) -> tuple[int, int]:
+        """The place of a picture in the order of its camera, whose clock may have jumped back."""
+        newest = self._newest.get(camera)
+        if newest is None:
+            turn = self._newest[camera] = (0, stamp)
+            return turn
+        epoch, last = newest
+        if stamp <= last - BACKWARD_JUMP_NS:
+            epoch += 1
             self._account.note(
                 f"the clock of {camera} jumps back", f"by {(last - stamp) / 1e9:.1f} s"
             )
-        elif last is not None and stamp - last > _GAP:
-            self._account.note(f"{camera} pauses", _duration((stamp - last) / 1e9))
-        self._last[camera] = stamp
-        return True
+        turn = (epoch, stamp)
+        self._newest[camera] = max(newest, turn)
+        return turn
+
+    def _note_pause(self, picture: _Waiting) -> None:
+        epoch, stamp = picture.turn
+        before, last = self._given.get(picture.camera, picture.turn)
+        if before == epoch and stamp - last > _GAP:
+            self._account.note(f"{picture.camera} pauses", _duration((stamp - last) / 1e9))
+
+    def _account_for(self, unplaced: _Waiting) -> None:
+        error = unplaced.problem
+        kind = f"frame of {unplaced.camera} without a camera pose, so only its slots count"
+        if isinstance(error, OutsideError):
+            outside = self._outside.setdefault(kind, _Outside(detail=str(error)))
+            outside.count += 1
+            outside.gap = max(outside.gap, error.gap_ns)
+        else:
+            self._account.drop(kind, str(error))
+
+    def _account_for_outside(self) -> None:
+        """Recorders do not start and stop all topics at once: up to a second of it is no loss."""
+        for kind, outside in self._outside.items():
+            if outside.gap > _PATIENCE:
+                self._account.drop(kind, outside.detail, outside.count)
+            else:
+                self._account.note(f"{outside.count} x {kind}", outside.detail)
+        self._outside.clear()
 
 
 def _duration(seconds: float) -> str:

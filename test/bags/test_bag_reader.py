@@ -278,3 +278,18 @@ def test_a_humble_bag_is_delivered_where_the_library_yields_nothing(shared_data:
     with open_bag(folder) as bag:
         assert sum(1 for _ in bag.messages()) == 150
         assert bag.loss().clean
+
+
+def test_the_digest_is_that_of_the_messages_not_of_their_file(tmp_path: Path) -> None:
+    def digest(path: Path) -> str:
+        with open_bag(path) as bag:
+            assert bag.digest == ""
+            for _ in bag.messages():
+                assert bag.digest == ""
+            return bag.digest
+
+    sqlite = digest(write_rosbag2(tmp_path / "a", [1, 2, 3]))
+    mcap = digest(write_rosbag2(tmp_path / "b", [1, 2, 3], StoragePlugin.MCAP))
+    packed = write_rosbag2(tmp_path / "c", [1, 2, 3], mode=CompressionMode.MESSAGE)
+    assert sqlite == mcap == digest(packed) != ""
+    assert digest(write_rosbag2(tmp_path / "d", [1, 2, 4])) != sqlite
