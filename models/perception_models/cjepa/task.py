@@ -23,6 +23,7 @@ from perception_models.cjepa.evaluation import (
 from perception_models.cjepa.network import FRAMES, HISTORY, CjepaNetwork
 from perception_models.cjepa.recording import INTERVAL
 from perception_models.cjepa.samples import Windows
+from perception_models.cjepa.tosses import Tosses, toss_file, tosses
 from perception_models.configuration import TrainingConfiguration
 from perception_models.data import stream
 from perception_models.task import VALIDATION, Signature
@@ -39,25 +40,25 @@ ABLATIONS = {
     "clean_mask_2": {**_MASKS, "masks": 2.0, "noise": 0.0},
 }
 """Whole objects that are masked at most, single tokens instead, and whether states are noisy."""
-_CROWDED = 6
-"""Every so many updates the scenes are those with many objects."""
+_SCENES = ("few", "few", "many", "few", "few", "few", "tosses", "few")
+"""What updates take their windows from, in turn; real tosses where their file is there."""
 
 
 @dataclass(frozen=True)
 class Configuration(TrainingConfiguration):
     """The world model's size and how long it looks ahead."""
 
-    steps: int = count(9000, "updates of the weights", 1, 10_000_000)
+    steps: int = count(4500, "updates of the weights", 1, 10_000_000)
     batch: int = count(64, "windows an update", 1, 65536)
     rest_rate: float = number(2e-3, "learning rate of AdamW for the rest", 0.0, 10.0)
     clip: float = number(5.0, "largest gradient norm of a cell; 0: any", 0.0, 1e6)
-    longest_horizon: int = count(8, "frames that a loss looks ahead at most", 1, 64)
-    evaluate_every: int = count(1000, "updates between validations", 1, 10_000_000)
+    longest_horizon: int = count(4, "frames that a loss looks ahead at most", 1, 64)
+    evaluate_every: int = count(1500, "updates between validations", 1, 10_000_000)
     width: int = count(64, "of a token", 16, 1024)
-    depth: int = count(3, "blocks", 1, 24)
+    depth: int = count(2, "blocks", 1, 24)
     heads: int = count(4, "of the attention", 1, 32)
     message: int = count(48, "width of the messages between objects", 4, 512)
-    own: float = number(0.33, "share of the updates on own roll-outs", 0.0, 1.0)
+    own: float = number(0.22, "share of the updates on own roll-outs", 0.0, 1.0)
     episodes: int = count(3000, "training episodes with few objects", 100, 3000)
 
 
@@ -82,12 +83,15 @@ class CjepaTask:
         self._held_out: dict[str, Windows] = {}
 
     @cached_property
-    def _training(self) -> dict[str, Windows]:
+    def _training(self) -> dict[str, Windows | Tosses]:
         few = self.configuration.episodes
-        return {
+        file = toss_file()
+        found: dict[str, Windows | Tosses] = {
             "few": Windows(episodes("training", "few", few)),
-            "many": Windows(episodes("training", "many", max(few // 6, 100))),
+            "many": Windows(episodes("training", "many", max(few // 30, 100))),
         }
+        found["tosses"] = Tosses(tosses(file, "training")) if file else found["few"]
+        return found
 
     def network(self) -> nn.Module:
         """A new predictor."""
@@ -98,7 +102,7 @@ class CjepaTask:
         """Windows of three frames and those to foresee: one at first, then `horizon`."""
         c = self.configuration
         alone = step < (1 - c.own) * c.steps
-        crowd = "many" if step % _CROWDED == _CROWDED - 1 else "few"
+        crowd = _SCENES[step % len(_SCENES)]
         generator = stream("cjepa", "training", seed, step)
         drawn = self._training[crowd].draw(c.batch, 1 if alone else horizon, generator)
         return {name: value.to(self.device) for name, value in drawn.items()}
@@ -144,6 +148,9 @@ class CjepaTask:
             "episodes": SPLITS,
             "interventions": "each episode again without an object and without the push",
             "training": f"windows turned at random, {self.configuration.batch} a batch",
+            "tosses": "real ones of a cube (DAIRLab/dair_pll, BSD-3-Clause), 280 of 400"
+            if toss_file()
+            else "none: the file of real ones is missing",
         }
 
     def signature(self) -> Signature:
