@@ -54,8 +54,8 @@ class SeenRegions:
         self, index: int, region: int, pixels: Ints, score: float, latent: Floats | None = None
     ) -> Slot:
         """Describe a region, given by its flat pixel indices, of which some have normals."""
-        points = self.surface.points.reshape(-1, 3)[pixels]
-        normals = self.surface.normals.reshape(-1, 3)[pixels]
+        points = self.surface.points.reshape(-1, 3).take(pixels, axis=0)
+        normals = self.surface.normals.reshape(-1, 3).take(pixels, axis=0)
         known = np.isfinite(normals[:, 2])
         hidden = self.hidden(region)
         view = View(
@@ -74,7 +74,7 @@ class SeenRegions:
             pixels=len(pixels) * self.surface.factor**2,
             score=score,
             cut=hidden > _CUT,
-            color=self.color.reshape(-1, 3)[pixels].mean(axis=0),
+            color=self.color.reshape(-1, 3).take(pixels, axis=0).mean(axis=0),
             points=points[:: -(-len(points) // _MAX_POINTS)],
             latent=latent,
         )

@@ -111,9 +111,10 @@ def _sides(surface: Surface, background: Background, regions: Regions) -> Joins:
     """The sides of tables and boards: they lie below a support and meet its edge outwardly."""
     mean = regions.bend[0] / np.maximum(regions.linked[0], 1.0)
     along = regions.linked[0] > _ALONG * regions.length.sum(axis=0)
+    pixels = Members(regions.labels)
     joins = []
     for region in np.flatnonzero(along & (mean < _EDGE)).tolist():
-        points = surface.points[regions.labels == region]
+        points = surface.points.reshape(-1, 3).take(pixels[region], axis=0)
         heights = (plane.height(points) for plane in background.supports)
         if any(((h > -_BOARD) & (h < _HANGS)).mean() > 0.9 for h in heights):
             joins.append((0, region))
@@ -147,6 +148,10 @@ def _attached(surface: Surface, background: Background, regions: Regions, height
         ordered = np.sort(height[pixels[part]])
         level = regions.height[part, whole] / contact
         on_side = level > ordered[0] + _SIDE * (ordered[-1] - ordered[0])
-        if on_side and (background.clearance(points[pixels[part]]) < _HANGS).mean() <= _GROUNDED:
+        if (
+            on_side
+            and (background.clearance(points.take(pixels[part], axis=0)) < _HANGS).mean()
+            <= _GROUNDED
+        ):
             joins.append((part, whole))
     return joins

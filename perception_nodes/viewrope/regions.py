@@ -64,8 +64,9 @@ def plausible(surface: Surface, background: Background, labels: Ints, lines: Out
     thick = np.bincount(labels[core], minlength=count) >= _MIN_CORE
     good = (size >= MIN_PIXELS) & thick
     good[0] = False
-    inside = labels > 0
-    region, points = labels[inside], surface.points[inside]
+    inside = np.flatnonzero(labels)
+    region = labels.ravel().take(inside)
+    points = surface.points.reshape(-1, 3).take(inside, axis=0)
     near = np.maximum(_MIN_HEIGHT, tolerance(surface, points[:, 2]))
     far = np.ones(len(points), dtype=bool)
     for plane in (*background.supports, *background.walls):
