@@ -3,7 +3,7 @@
     python scripts/with_ros.py python scripts/check_colcon.py            on the rclpy wheels
     python3 scripts/check_colcon.py                                      on a sourced ROS
 
-The workspace is temporary and holds what git tracks, as a fresh clone does. Each installation must
+The workspace is temporary and holds the last commit, as a fresh clone does. Each installation must
 give nodes, commands, interfaces, launch files and configuration. `colcon test` then runs the node
 tests on the plain installation; --no-test leaves them out.
 """
@@ -45,13 +45,10 @@ def main() -> int:
 def check(workspace: Path, options: list[str]) -> str:
     """What is wrong with one way of installing; empty if nothing is."""
     source = workspace / "src" / "permanence"
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in filter(None, tracked.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, source / name)
+    archive = workspace / "clone.tar"
+    clone = ["git", "archive", "--output", str(archive), "HEAD"]
+    subprocess.run(clone, cwd=ROOT, check=True)
+    shutil.unpack_archive(archive, source, filter="data")
     cmake = [f"-DPython3_EXECUTABLE={sys.executable}"]
     paths = ["--base-paths", "src/permanence"]
     if not _found("tf2_msgs"):
