@@ -149,9 +149,8 @@ class Batch:
         self.sequence += 1
         return seq
 
-    def causes(self, edges: list[Edge]) -> None:
-        """Write what leads to an event, in place of what was written before; one target."""
-        target = edges[0].target
+    def causes(self, target: int, edges: list[Edge]) -> None:
+        """Write what leads to an event, in place of what was written before."""
         self._db.execute("DELETE FROM edge WHERE target = ? AND kind != 'part_of'", (target,))
         self._db.executemany(
             "INSERT INTO edge (kind, source, target, weight, evidence) VALUES (?, ?, ?, ?, ?)",

@@ -5,7 +5,8 @@ acting or moving. Each candidate i is scored with
 
     w = exp(-dt / TAU) * g,
 
-where dt is the time since i both touched j and moved, and g the share of j's motion that the world
+where dt is the time since i both touched j and moved (a hand that still holds j never counts less
+than `HOLDS`), and g the share of j's motion that the world
 model ascribes to i (`scene.Influence`: the future with and without i compared); 1 while no model
 says anything about j. Candidates with w >= `LEAST` are kept, at most `MOST_PARENTS` of them.
 Source: physical evidence instead of a language model, as opposed to AMA-Agent (arXiv 2602.22769).
@@ -23,11 +24,13 @@ from perception_nodes.scene import EventKind, SceneState, Visibility
 
 _SECOND = 1_000_000_000
 WINDOW = _SECOND  # an effect follows its cause within this
-LATE = 150_000_000  # a contact may be told that much after the motion that it caused
+LATE = 250_000_000  # a contact may be told that much after the motion that it caused
 TAU = 0.5  # s
+HOLDS = 0.7
 LEAST = 0.3
 MOST_PARENTS = 2
-_ACTION = 10 * _SECOND  # an action goes on that long, unless its agent begins another one
+_FLICKER = 300_000_000  # ns without contact that do not end it
+_ACTION = 10 * _SECOND  # an action goes on that long, unless its agent begins another one on it
 _NAMED = 0.6  # weight of an action on an object that nothing was seen to touch
 _ROUNDS = 4
 _IN_VAIN = 3 * _SECOND  # an action that moved nothing for that long was prevented
@@ -52,6 +55,17 @@ class _Span:
         return self.begin <= until and (self.end is None or self.end >= since)
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """What may have led to an effect: `near` is its weight before the world model is asked."""
+
+    kind: EdgeKind
+    source: int
+    near: float
+    by: str = ""
+    contact: int | None = None
+
+
 @dataclass(slots=True)
 class _Effect:
     """An event whose causes are still looked for, in [`since`, `stamp`]."""
@@ -63,6 +77,16 @@ class _Effect:
     subjects: tuple[str, ...]
     edges: tuple[Edge, ...] = ()
     shares: dict[str, float] = field(default_factory=dict)  # of its motion, by who made it
+    candidates: dict[tuple[EdgeKind, int], _Candidate] = field(default_factory=dict)
+
+    def weighed(self, found: _Candidate) -> Edge:
+        """The edge that a candidate makes."""
+        told = () if found.contact is None else (f"event {found.contact}",)
+        weight = found.near
+        if found.by and self.shares:
+            share = self.shares.get(found.by, 0.0)
+            weight, told = weight * share, (*told, f"influence {share:.2f}")
+        return Edge(found.kind, found.source, self.seq, weight, told)
 
 
 @dataclass(slots=True)
@@ -106,7 +130,7 @@ class CauseFinder:
             if state.visibility == Visibility.VISIBLE and state.id not in happened:
                 self._seen[state.id] = scene.stamp
 
-    def find(self, stamp: int, entries: Iterable[tuple[int, Entry]]) -> list[list[Edge]]:
+    def find(self, stamp: int, entries: Iterable[tuple[int, Entry]]) -> dict[int, list[Edge]]:
         """Take what happened and say what caused it.
 
         Args:
@@ -114,20 +138,20 @@ class CauseFinder:
             entries: Events with their numbers in the log, in its order.
 
         Returns:
-            For each event whose causes are new or have changed all edges that lead to it; they
-            replace those that were told before.
+            For each event (by number) whose causes are new or have changed, all edges that lead
+            to it; they replace those that were told before.
         """
         for seq, entry in entries:
             self._note(seq, entry)
         changed: dict[int, list[Edge]] = {}
         for _ in range(_ROUNDS):  # what set off in one frame is explained from its beginning on
-            found = [edges for effect in self._ordered() if (edges := self._update(effect))]
-            changed |= {edges[0].target: edges for edges in found}
+            found = [effect for effect in self._ordered() if self._update(effect)]
+            changed |= {effect.seq: list(effect.edges) for effect in found}
             if not found:
                 break
-        told = [*changed.values(), *self._prevented(stamp)]
+        changed |= self._prevented(stamp)
         self._drop_old(stamp)
-        return told
+        return changed
 
     def undo(self, sequence: int) -> None:
         """Events from this number on could not be written: they will come again."""
@@ -150,10 +174,10 @@ class CauseFinder:
             return
         if kind == EventKind.ACTION:
             agent = next((name for name in who if name not in self._objects), "")
-            for other in self._actions:
-                if other.agent == agent and other.span.end is None:
-                    other.span.end = stamp
             targets = tuple(name for name in who if name in self._objects)
+            for other in self._actions:  # an agent has two hands, but takes a thing up once
+                if other.agent == agent and other.targets == targets and other.span.end is None:
+                    other.span.end = stamp
             self._actions.append(_Action(_Span(seq, stamp), agent, targets))
         elif kind in (EventKind.MOVED, EventKind.MOVED_UNSEEN):
             self._motions[who[0]] = _Span(seq, stamp)
@@ -161,7 +185,11 @@ class CauseFinder:
             if (motion := self._motions.get(who[0])) is not None:
                 motion.end = stamp
         elif kind == EventKind.CONTACT_ON:
-            self._contacts[frozenset(who[:2])] = _Span(seq, stamp)
+            known = self._contacts.get(frozenset(who[:2]))
+            if known is not None and known.end is not None and stamp - known.end <= _FLICKER:
+                known.end = None
+            else:
+                self._contacts[frozenset(who[:2])] = _Span(seq, stamp)
         elif kind == EventKind.CONTACT_OFF and frozenset(who[:2]) in self._contacts:
             self._contacts[frozenset(who[:2])].end = stamp
         if kind in _EFFECTS:
@@ -190,22 +218,24 @@ class CauseFinder:
                 for other in pair - {name}:
                     yield other, span
 
-    def _update(self, effect: _Effect) -> list[Edge]:
-        best: dict[tuple[EdgeKind, int], Edge] = {}
-        for edge in self._candidates(effect):
-            key = (edge.kind, edge.source)
-            if edge.weight >= LEAST and (key not in best or edge.weight > best[key].weight):
-                best[key] = edge
-        surest = sorted(best.values(), key=lambda edge: (-edge.weight, edge.source))
+    def _update(self, effect: _Effect) -> bool:
+        """Look for causes again; whether they are others than before."""
+        for found in self._candidates(effect):
+            key = (found.kind, found.source)
+            known = effect.candidates.get(key)
+            if known is None or found.near > known.near:
+                effect.candidates[key] = found
+        edges = [effect.weighed(found) for found in effect.candidates.values()]
+        surest = sorted(
+            (edge for edge in edges if edge.weight >= LEAST),
+            key=lambda edge: (-edge.weight, edge.source),
+        )
         causes = [edge for edge in surest if edge.kind is EdgeKind.CAUSES][:MOST_PARENTS]
         enabling = [edge for edge in surest if edge.kind is EdgeKind.ENABLES][:MOST_PARENTS]
-        edges = (*causes, *enabling)
-        if not edges or edges == effect.edges:
-            return []
-        effect.edges = edges
-        return list(edges)
+        before, effect.edges = effect.edges, (*causes, *enabling)
+        return effect.edges != before
 
-    def _candidates(self, effect: _Effect) -> Iterator[Edge]:
+    def _candidates(self, effect: _Effect) -> Iterator[_Candidate]:
         if effect.kind == EventKind.CONTACT_ON:
             yield from self._causes_of_contact(effect)
             return
@@ -213,32 +243,32 @@ class CauseFinder:
         own = self._motions.get(name)
         gone = effect.kind in (EventKind.LOST, EventKind.REMOVED)
         if gone and own and own.seq < effect.seq and own.overlaps(effect.since, effect.stamp):
-            yield Edge(EdgeKind.CAUSES, own.seq, effect.seq, 1.0)
+            yield _Candidate(EdgeKind.CAUSES, own.seq, 1.0)
         for other, contact in self._touching(name, effect):
             yield from self._by_touch(effect, other, contact)
         for action in self._actions:
             if name in action.targets and action.span.overlaps(effect.since, effect.stamp):
                 action.moved = True
-                if action.span.seq < effect.seq:
-                    yield Edge(EdgeKind.CAUSES, action.span.seq, effect.seq, _NAMED)
+                touched = self._contacts.get(frozenset((name, action.agent)))
+                seen = touched is not None and touched.begin >= action.span.begin
+                if action.span.seq < effect.seq and not seen:  # else the touch tells more
+                    yield _Candidate(EdgeKind.CAUSES, action.span.seq, _NAMED, action.agent)
 
-    def _by_touch(self, effect: _Effect, other: str, contact: _Span) -> Iterator[Edge]:
-        """The edges if it was the motion or action of `other` that had the effect."""
+    def _by_touch(self, effect: _Effect, other: str, contact: _Span) -> Iterator[_Candidate]:
+        """What there is if it was the motion or action of `other` that had the effect."""
         source = self._doing(other, effect, contact)
+        holds = other not in self._objects and contact.end is None
         if source is None or source.seq == effect.seq or self._leads_to(source.seq, effect.seq):
             return
-        share = effect.shares.get(other, 0.0) if effect.shares else None
-        if share is None and source.begin == effect.stamp and not self._explained(source.seq):
+        if source.begin == effect.stamp and not (effect.shares or self._explained(source.seq)):
             return  # they set off together, and nothing tells which one led
         began = max(contact.begin, source.begin)
         unseen = effect.kind == EventKind.MOVED_UNSEEN
         dt = 0.0 if unseen else max(0, effect.stamp - began) / _SECOND
-        weight = math.exp(-dt / TAU) * (1.0 if share is None else share)
-        evidence = () if share is None else (f"influence {share:.2f}",)
-        told = (f"event {contact.seq}", *evidence)
-        yield Edge(EdgeKind.CAUSES, source.seq, effect.seq, weight, told)
+        near = max(math.exp(-dt / TAU), HOLDS if holds else 0.0)
+        yield _Candidate(EdgeKind.CAUSES, source.seq, near, other, contact.seq)
         if contact.seq not in (source.seq, effect.seq):
-            yield Edge(EdgeKind.ENABLES, contact.seq, effect.seq, weight, evidence)
+            yield _Candidate(EdgeKind.ENABLES, contact.seq, near, other)
 
     def _doing(self, name: str, effect: _Effect, contact: _Span) -> _Span | None:
         """What a party of a contact did then: its motion, its action, or the touch itself."""
@@ -246,15 +276,16 @@ class CauseFinder:
         if name in self._objects:
             motion = self._motions.get(name)
             return motion if motion and motion.overlaps(effect.since, effect.stamp) else None
-        acting = [a.span for a in self._actions if a.agent == name]
-        found = [span for span in acting if span.overlaps(effect.since, until)]
-        return found[-1] if found else contact
+        acting = [a for a in self._actions if a.agent == name]
+        found = [a for a in acting if a.span.overlaps(effect.since, until)]
+        meant = [a for a in found if effect.subjects[0] in a.targets] or found
+        return meant[-1].span if meant else contact
 
-    def _causes_of_contact(self, effect: _Effect) -> Iterator[Edge]:
+    def _causes_of_contact(self, effect: _Effect) -> Iterator[_Candidate]:
         for name in effect.subjects[:2]:
             span = self._doing(name, effect, _Span(effect.seq, effect.stamp))
             if span is not None and span.seq < effect.seq:
-                yield Edge(EdgeKind.CAUSES, span.seq, effect.seq, 1.0)
+                yield _Candidate(EdgeKind.CAUSES, span.seq, 1.0)
 
     def _explained(self, seq: int) -> bool:
         """Whether a cause of an event is known; what agents do needs none."""
@@ -271,9 +302,9 @@ class CauseFinder:
                     waiting.append(edge.source)
         return ancestor in seen
 
-    def _prevented(self, stamp: int) -> list[list[Edge]]:
+    def _prevented(self, stamp: int) -> dict[int, list[Edge]]:
         """Actions that moved nothing, and what their object leaned against."""
-        found = []
+        found: dict[int, list[Edge]] = {}
         for action in self._actions:
             if action.moved or stamp - action.span.begin < _IN_VAIN:
                 continue
@@ -284,7 +315,7 @@ class CauseFinder:
                 for pair, span in self._contacts.items()
                 if span.end is None and pair & set(action.targets) and pair <= self._objects.keys()
             ]
-            found += [blocking[:MOST_PARENTS]] if blocking else []
+            found |= {seq: blocking[:MOST_PARENTS]} if blocking else {}
         return found
 
     def _drop_old(self, stamp: int) -> None:

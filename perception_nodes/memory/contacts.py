@@ -35,8 +35,10 @@ class ContactFinder:
 
     def find(self, scene: SceneState) -> list[Entry]:
         """The contacts that began or ended with this scene."""
+        known = {state.id for state in scene.objects}
         for event in scene.events:
-            self._told_by_others |= event.kind in (EventKind.CONTACT_ON, EventKind.CONTACT_OFF)
+            contact = event.kind in (EventKind.CONTACT_ON, EventKind.CONTACT_OFF)
+            self._told_by_others |= contact and known.issuperset(event.subjects)
             if event.kind == EventKind.MOVED and event.subjects:
                 self._moved[event.subjects[0]] = scene.stamp
         self._moved = {k: at for k, at in self._moved.items() if scene.stamp - at <= _RECENT}

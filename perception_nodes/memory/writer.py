@@ -262,8 +262,8 @@ class Memory(MemoryQueries):
             for item in due:
                 rejected += not batch.observation(item)
             entries = [(batch.event(entry), entry) for entry in self._pending]
-            for edges in self._causes.find(scene.stamp, entries):
-                batch.causes(edges)
+            for target, edges in self._causes.find(scene.stamp, entries).items():
+                batch.causes(target, edges)
             if (crowded := self._observations.crowded()) is not None:
                 thin(db, clean(crowded))
         self._session, self._sequence = session, batch.sequence
