@@ -83,6 +83,10 @@ class KeyFrames:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def frames(self) -> tuple[KeyFrame, ...]:
+        """All key frames, in order of age as long as none had to go."""
+        return tuple(self._keys)
+
     def arrive(self, sight: Sight) -> str:
         """Take notice of a frame before anything is selected for it.
 
@@ -133,11 +137,13 @@ class KeyFrames:
         if not n:
             return np.zeros(0)
         points, known = _grid_points(sight)
-        seen, agrees = self._sees(points, slice(0, n))
+        local = self._local(points)
+        seen, agrees = _shows(local, self._intrinsics[:n], self._depths[:n])
         seen = np.where(known, seen, np.minimum(seen, _UNKNOWN))
-        a = _unit(points - sight.pose.translation)
-        b = _unit(points[None] - self._positions[:n, None])
-        score = (seen * np.maximum((a * b).sum(axis=-1), 0.0)).mean(axis=1)
+        toward = _unit(points - sight.pose.translation)
+        along = (toward * points).sum(axis=1) - self._positions[:n] @ toward.T
+        cosine = along / np.maximum(np.linalg.norm(local, axis=-1), 1e-9)
+        score = (seen * np.maximum(cosine, 0.0)).mean(axis=1)
         score[self._doubted[:n] & (agrees < _AGREES)] = 0.0
         return np.asarray(score)
 
@@ -209,10 +215,13 @@ class KeyFrames:
         step = np.linalg.norm(self._positions[:n] - pose.translation, axis=1)
         return np.asarray(turn / TURN + step / STEP)
 
-    def _sees(self, points: Floats, keys: slice) -> tuple[Floats, Floats]:
-        """Whether key frames (M) show world points (N, 3): (M, N), and the share that agrees."""
-        local = (points[None] - self._positions[keys, None]) @ self._rotations[keys]
-        return _shows(local, self._intrinsics[keys], self._depths[keys])
+    def _local(self, points: Floats) -> Floats:
+        """(M, N, 3) world points (N, 3) in the optical frames of all key frames."""
+        n = len(self)
+        axes = self._rotations[:n]
+        turned = (points @ axes.transpose(1, 0, 2).reshape(3, 3 * n)).reshape(-1, n, 3)
+        offset = np.einsum("mi,mij->mj", self._positions[:n], axes)
+        return np.asarray((turned - offset).transpose(1, 0, 2))
 
 
 def pool(tokens: Floats, rays: Floats) -> Floats:
