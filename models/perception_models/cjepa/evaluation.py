@@ -95,14 +95,15 @@ class Effect:
         total: [E] sum over them of |true difference|^2.
         false: [E] largest foreseen difference of objects that are not affected, m.
         affected: [E] how many.
-        said, true: [E, N] whether each is foreseen to be, and is, affected; -1 where absent.
+        told: [E, N] foreseen difference of each object, m.
+        true: [E, N] whether it is affected; -1 where it is absent.
     """
 
     missed: Tensor
     total: Tensor
     false: Tensor
     affected: Tensor
-    said: Tensor
+    told: Tensor
     true: Tensor
 
     @property
@@ -125,6 +126,6 @@ def effect(factual: Outlook, other: Outlook) -> Effect:
         total=(true.square().sum(dim=-1) * counts).sum(dim=-1),
         false=(told.norm(dim=-1) * calm).amax(dim=-1),
         affected=counts.sum(dim=-1),
-        said=torch.where(present, (told.norm(dim=-1) > AFFECTED).float(), -1.0),
+        told=told.norm(dim=-1),
         true=torch.where(present, affected.float(), -1.0),
     )

@@ -1,0 +1,121 @@
+"""Measure on validation episodes how far a trained world model can be believed.
+
+    python -m perception_models.cjepa.calibrate [out/train/cjepa] [-o FOLDER]
+
+writes `cjepa_calibration.json` beside the network; see `perception_nodes.cjepa.calibration`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from perception_models import checkpoint
+from perception_models.cells import FULL, Batch, Call
+from perception_models.cjepa.evaluation import KINDS, Effect, Outlook, branch_batch, effect, outlook
+from perception_models.cjepa.kinematics import pairs
+from perception_models.cjepa.network import HISTORY
+from perception_models.cjepa.rollout import observed
+from perception_models.cjepa.samples import Windows
+from perception_models.cjepa.task import ABLATIONS, CjepaTask, Configuration
+from perception_models.lab import TRAINED
+from perception_models.task import VALIDATION
+from perception_nodes.cjepa.calibration import Calibration, write_calibration
+from perception_nodes.model_cards import weights_folder
+
+LEVEL, QUANTILE = 0.9, 1.645
+"""Share of the truth that intervals shall hold, and their half width in standard deviations."""
+FILE = "cjepa_calibration.json"
+_MOVING = 0.01
+
+
+def calibrate(call: Call, windows: Windows, switches: Batch) -> Calibration:
+    """All figures from unseen episodes."""
+    factual = outlook(call, windows, KINDS[0], switches)
+    removed = effect(factual, outlook(call, windows, KINDS[1], switches))
+    return Calibration(
+        log_widening=tuple(round(float(v), 3) for v in widening(factual)),
+        influence=influence_threshold(removed),
+        contact_gap=contact_gap(windows, switches),
+    )
+
+
+def scaled_errors(found: Outlook) -> tuple[Tensor, Tensor]:
+    """Errors of level position in standard deviations [E, 20, N, 2], and which objects move."""
+    apart = (found.answer - found.truth)[..., :2]
+    scaled = apart / found.deviation[..., :1].exp()
+    travel = (found.truth[..., :3] - found.truth[:, :1, :, :3]).norm(dim=-1).amax(dim=1)
+    moving = (travel > _MOVING) & (found.present > 0)
+    return scaled, moving
+
+
+def widening(found: Outlook) -> Tensor:
+    """[20]: what to add to log deviations so that intervals of moving objects are right."""
+    scaled, moving = scaled_errors(found)
+    values = scaled.abs().transpose(1, 2)[moving]
+    return (values.transpose(0, 1).flatten(1).quantile(LEVEL, dim=1) / QUANTILE).log()
+
+
+def influence_threshold(removed: Effect) -> float:
+    """The foreseen displacement, m, at which precision and recall of influences balance best."""
+    told, true = removed.told[removed.true >= 0], removed.true[removed.true >= 0] > 0
+    best, chosen = -1.0, 0.0
+    for threshold in torch.linspace(0.004, 0.06, 29).tolist():
+        said = told > threshold
+        hits = float((said & true).sum())
+        score = 2 * hits / max(float(said.sum() + true.sum()), 1.0)
+        if score > best:
+            best, chosen = score, threshold
+    return round(chosen, 4)
+
+
+def contact_gap(windows: Windows, switches: Batch) -> float:
+    """The gap between noisy boxes, m, at which contacts are told best."""
+    seen, _, size = observed(branch_batch(windows, "factual"), switches)
+    rows = torch.arange(len(windows.episodes))
+    states = seen[:, HISTORY - 1 :: 5]
+    frames = windows.episodes.branch_frame[:, None] + 5 * torch.arange(states.shape[1])
+    count = states.shape[2]
+    true = windows.episodes.touching[rows[:, None], frames][..., :count, :count] > 0
+    half = (size / 2)[:, None].expand(*states.shape[:-1], 3)
+    gap = pairs(states[..., :3], states[..., 3:12], half).gap
+    both = (windows.present[:, None, :, None] * windows.present[:, None, None, :]) > 0
+    both = (both & ~torch.eye(count, dtype=torch.bool)).expand_as(true)
+    gaps, truth = gap[both], true[both]
+    best, chosen = -1.0, 0.0
+    for threshold in torch.linspace(-0.004, 0.02, 25).tolist():
+        said = gaps < threshold
+        hits = float((said & truth).sum())
+        score = 2 * hits / max(float(said.sum() + truth.sum()), 1.0)
+        if score > best:
+            best, chosen = score, threshold
+    return round(chosen, 4)
+
+
+def load(folder: Path) -> tuple[CjepaTask, nn.Module, Batch]:
+    """The task, the shipped network and the switches of a finished training."""
+    state = checkpoint.load(folder, torch.device("cpu"), name=TRAINED)
+    task = CjepaTask(Configuration(**state["identity"]["configuration"]), torch.device("cpu"))
+    network = task.network()
+    network.load_state_dict(state["network"])
+    switches = {name: torch.tensor(value) for name, value in ABLATIONS[FULL].items()}
+    return task, network.eval(), switches
+
+
+def main() -> None:
+    """Calibrate a run and write the file."""
+    parser = argparse.ArgumentParser(description="Calibrate a trained world model.")
+    parser.add_argument("run_folder", type=Path, nargs="?", default=Path("out/train/cjepa"))
+    parser.add_argument("-o", "--output", type=Path, default=weights_folder())
+    args = parser.parse_args()
+    task, network, switches = load(args.run_folder)
+    found = calibrate(network, task.held_out(VALIDATION), switches)
+    write_calibration(found, args.output / FILE)
+    print(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""How objects go on that no camera sees: pushed by what pushes them.
+
+`MotionModel` is what the tracker asks; without one it foresees each object by itself (a Kalman
+filter). `CjepaMotion` answers with the learned world model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.cjepa.history import STEP, History
+from perception_nodes.cjepa.model import (
+    MAX_BODIES,
+    POSITION,
+    ROTATION,
+    VELOCITY,
+    Bodies,
+    WorldModel,
+    levels,
+    nearest,
+)
+from perception_nodes.scene import ObjectState
+
+_HELD_DISTANCE, _HELD_SPEED = 0.0015, 0.015
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Belief:
+    """Where an unseen object is by now.
+
+    Attributes:
+        position, velocity: (3,) world frame.
+        covariance: (6, 6), position first.
+        rotation: (3, 3).
+    """
+
+    position: Floats
+    velocity: Floats
+    covariance: Floats
+    rotation: Floats
+
+
+class MotionModel(Protocol):
+    """Says how unseen objects go on."""
+
+    def advance(self, stamp: int, objects: Sequence[ObjectState]) -> Mapping[str, Belief]:
+        """Where unseen objects are at a time.
+
+        Args:
+            stamp: ns; that of the frame to come.
+            objects: All objects as of the frame before.
+
+        Returns:
+            By id, those that move or are moved; the others stay where they are.
+        """
+        ...
+
+    def tell_robot(self, tip: Floats, velocity: Floats) -> None:
+        """Where the robot's tool is now and how fast it moves, (3,) each, world frame."""
+        ...
+
+    def reset(self) -> None:
+        """Forget earlier frames."""
+        ...
+
+
+class CjepaMotion:
+    """Moves unseen objects as the learned world model expects.
+
+    An object that is expected to rest is held exactly where it is: what a network says about rest
+    is not exactly nothing, and a cup behind a box must not creep away in an hour.
+
+    Args:
+        model: The world model.
+    """
+
+    def __init__(self, model: WorldModel) -> None:
+        self._model = model
+        self._history = History()
+        self._robot: Floats | None = None
+        self._ahead: dict[str, tuple[Floats, Floats, Floats]] = {}
+
+    def tell_robot(self, tip: Floats, velocity: Floats) -> None:
+        """See `MotionModel`; it counts for the next frame only."""
+        self._robot = np.concatenate((tip, velocity))
+
+    def reset(self) -> None:
+        """See `MotionModel`."""
+        self._history.reset()
+        self._ahead = {}
+        self._robot = None
+
+    def advance(self, stamp: int, objects: Sequence[ObjectState]) -> Mapping[str, Belief]:
+        """See `MotionModel`."""
+        unseen = {item.id for item in objects if item.last_seen < item.stamp}
+        if objects and self._history.note(objects[0].stamp, objects, self._robot):
+            self._ahead = self._foresee(unseen)
+        self._robot = None
+        share = min(max((stamp - self._history.stamp) / STEP, 0.0), 1.5)
+        return {name: _between(*self._ahead[name], share) for name in unseen if name in self._ahead}
+
+    def _foresee(self, unseen: set[str]) -> dict[str, tuple[Floats, Floats, Floats]]:
+        """By id of what moves unseen: state now, state one step ahead, its deviations."""
+        found = {}
+        history, robot = self._history.bodies(), self._history.robot()
+        for level in levels(history[-1]):
+            if not any(history[-1].ids[i] in unseen for i in level):
+                continue
+            part = [bodies.only(level) for bodies in history]
+            part = [b.only(nearest(part[-1], MAX_BODIES, _last(robot))) for b in part]
+            found.update(self._step(part, robot, unseen))
+        return found
+
+    def _step(
+        self, history: list[Bodies], robot: Floats | None, unseen: set[str]
+    ) -> dict[str, tuple[Floats, Floats, Floats]]:
+        arm = None
+        if robot is not None:
+            further = robot[-1].copy()
+            further[:3] += further[3:] * STEP * 1e-9
+            arm = np.concatenate((robot, further[None]))
+        ahead = self._model.roll(history, 1, arm)
+        now, found = history[-1], {}
+        for k, name in enumerate(now.ids):
+            before, after = now.states[k], ahead.states[0, 0, k]
+            apart = float(np.linalg.norm(after[POSITION] - before[POSITION]))
+            speed = float(np.linalg.norm(after[VELOCITY]))
+            if name in unseen and (apart > _HELD_DISTANCE or speed > _HELD_SPEED):
+                found[name] = (before, after, ahead.deviations[0, 0, k])
+            elif name in self._ahead:
+                resting = before.copy()
+                resting[VELOCITY] = 0.0
+                found[name] = (resting, resting, ahead.deviations[0, 0, k])
+        return found
+
+
+def _last(robot: Floats | None) -> Floats | None:
+    return None if robot is None else robot[-1]
+
+
+def _between(before: Floats, after: Floats, deviation: Floats, share: float) -> Belief:
+    """A belief on the way from one state to the next; beyond it, it goes straight on."""
+    variance = np.exp(2.0 * deviation)
+    covariance = np.diag(variance[[0, 0, 1, 2, 2, 3]])
+    position = before[POSITION] + share * (after[POSITION] - before[POSITION])
+    rotation = (after if share > 0.5 else before)[ROTATION].reshape(3, 3)
+    return Belief(position, after[VELOCITY].copy(), covariance, rotation.copy())
