@@ -13,7 +13,7 @@ import numpy as np
 
 from perception_nodes.model_cards import Card, TensorCard, sha256, write_card
 
-FLOAT = 1
+FLOAT, UINT8 = 1, 2
 Shape = Sequence[int | str]
 
 
@@ -23,6 +23,7 @@ def network(
     outputs: Mapping[str, Shape],
     constants: Mapping[str, Any] | None = None,
     external: str = "",
+    images: Sequence[str] = (),
 ) -> bytes:
     """A network of float tensors.
 
@@ -31,12 +32,16 @@ def network(
         inputs, outputs: Shapes by name.
         constants: Arrays by name.
         external: File that holds the constants instead of the network.
+        images: Inputs that are uint8.
     """
     graph = b"".join(_bytes(1, _node(*node)) for node in nodes) + _bytes(2, b"test")
     for name, value in (constants or {}).items():
         graph += _bytes(5, _tensor(name, np.asarray(value, np.float32), external))
     for number, values in ((11, inputs), (12, outputs)):
-        graph += b"".join(_bytes(number, _value(name, shape)) for name, shape in values.items())
+        graph += b"".join(
+            _bytes(number, _value(name, shape, UINT8 if name in images else FLOAT))
+            for name, shape in values.items()
+        )
     return _number(1, 10) + _bytes(8, _number(2, 20)) + _bytes(7, graph)
 
 
@@ -74,9 +79,9 @@ def _tensor(name: str, value: np.ndarray, external: str) -> bytes:
     return tensor + _bytes(9, value.tobytes())
 
 
-def _value(name: str, shape: Shape) -> bytes:
+def _value(name: str, shape: Shape, element: int) -> bytes:
     sizes = [_bytes(2, s.encode()) if isinstance(s, str) else _number(1, s) for s in shape]
-    kind = _number(1, FLOAT) + _bytes(2, b"".join(_bytes(1, size) for size in sizes))
+    kind = _number(1, element) + _bytes(2, b"".join(_bytes(1, size) for size in sizes))
     return _bytes(1, name.encode()) + _bytes(2, _bytes(1, kind))
 
 

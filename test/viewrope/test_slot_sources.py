@@ -8,18 +8,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_encoder import FakeEncoder
+from onnx_file import network
 from tabletop import PERIOD, Box, observe
 
 from perception_nodes.errors import ConfigurationError, ModelError
 from perception_nodes.memory.reader import MemoryReader
+from perception_nodes.model_cards import Card, TensorCard, sha256, write_card
 from perception_nodes.scene import Sample
 from perception_nodes.session import About, Outputs, Result, run_session
 from perception_nodes.viewrope.depth_finder import DepthFinder
 from perception_nodes.viewrope.factory import DEFAULT, SOURCES, make_source
 from perception_nodes.viewrope.learned import LearnedFinder
-from perception_nodes.viewrope.source import SlotSource
+from perception_nodes.viewrope.source import SlotSource, Telling
 
 RED = Box((0.0, 0.15, 0.06), (0.12, 0.12, 0.12), (200.0, 60.0, 60.0))
 START = 3600 * 10**9
@@ -64,6 +67,51 @@ def test_what_a_source_has_to_say_is_a_note_of_the_session_and_its_report(tmp_pa
     result = session(tmp_path, LearnedFinder(FakeEncoder()), posed=False)
     assert result.notes[1].startswith("8 of 8 frames had no camera pose")
     assert "frames had no camera pose" in result.report.read_text()
+
+
+def write_encoder(folder: Path) -> None:
+    """A network with the encoder's signature that always gives the same outputs, and its card."""
+    encoder = FakeEncoder()
+    found = {name: np.zeros(shape, np.float32) for name, shape in encoder.outputs.items()}  # type: ignore[arg-type]
+    found["masks"][0, 0], found["masks"][0, 1, 20:30, 36:48] = 0.5, 1.0
+    found["objectness"][0, 0], found["latent"][0, 0, 0] = 0.9, 1.0
+    content = network(
+        [("Identity", (f"{name}_value",), (name,)) for name in found],
+        encoder.inputs,
+        encoder.outputs,
+        {f"{name}_value": value for name, value in found.items()},
+        images=("color",),
+    )
+    (folder / "viewrope.onnx").write_bytes(content)
+    inputs, outputs = (
+        tuple(
+            TensorCard(name, f"tensor({'uint8' if name == 'color' else 'float'})", shape)
+            for name, shape in shapes.items()
+        )
+        for shapes in (encoder.inputs, encoder.outputs)
+    )
+    digest = sha256(folder / "viewrope.onnx")
+    card = Card(
+        "viewrope", "Sees one thing.", "All.", "Apache-2.0", "viewrope.onnx", digest, 20,
+        inputs, outputs,
+    )  # fmt: skip
+    write_card(card, folder / "viewrope.yaml")
+
+
+def test_the_learned_source_runs_a_network_file_from_a_folder(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    write_encoder(tmp_path)
+    source = make_source("learned", "cpu", tmp_path)
+    assert source.model_id.startswith("viewrope-")
+    for sample in shown(posed=True):
+        slots = source.find(sample.frame)
+        assert len(slots.items) == 1
+        assert slots.items[0].latent is not None
+        assert slots.items[0].latent[0] == 1.0
+    assert isinstance(source, Telling)
+    assert source.facts()["device"] == "cpu"
+    assert source.facts()["key frames"] == "1"
+    assert "of 8 calls" in source.facts()["inference"]
 
 
 def test_naming_the_sources_loads_neither_opencv_nor_onnxruntime() -> None:
