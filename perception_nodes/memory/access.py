@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from perception_nodes.geometry.pose import Pose
 from perception_nodes.memory.answers import LoggedEvent
-from perception_nodes.memory.rows import Record, to_record
+from perception_nodes.memory.rows import Record, to_record, unpack_pose
 from perception_nodes.memory.store import explained
 
 MOST_EVENTS = 1000
@@ -55,6 +57,12 @@ class MemoryAccess:
     def now(self) -> int | None:
         """The newest message time, ns; None in an empty memory."""
         return self._newest_session("last_stamp")
+
+    @property
+    def map_id(self) -> str | None:
+        """The map of the newest session; None in an empty memory."""
+        rows = self._rows("SELECT map_id FROM session ORDER BY id DESC LIMIT 1")
+        return str(rows[0][0]) if rows else None
 
     def records(self, at: int | None = None) -> list[Record]:
         """Every object as last believed, or as believed at a time, in order of id.
@@ -118,7 +126,13 @@ class MemoryAccess:
         query += f" WHERE {' AND '.join(wanted)}" if wanted else ""
         query += f" ORDER BY e.seq DESC LIMIT {MOST_EVENTS}"
         rows = self._rows(query, object=object_id, **given)
-        return [logged(row) for row in reversed(rows)]
+        return self._logged(reversed(rows))
+
+    def _logged(self, rows: Iterable[sqlite3.Row]) -> list[LoggedEvent]:
+        """Rows of the table `event`, with their places on the map as it is now."""
+        query = "SELECT id, transform FROM session WHERE transform IS NOT NULL"
+        moved = {row["id"]: unpack_pose(row["transform"]) for row in self._rows(query)}
+        return [_event_of(row, moved.get(row["session"])) for row in rows]
 
     def _rows(self, query: str, /, **values: object) -> list[sqlite3.Row]:
         with explained(self.path):
@@ -148,8 +162,7 @@ def seq_of(object_id: str, at: int | None) -> str:
     return (_NEWEST if at is None else _AS_OF).format(object=object_id)
 
 
-def logged(row: sqlite3.Row) -> LoggedEvent:
-    """Read a row of the table `event`."""
+def _event_of(row: sqlite3.Row, moved: Pose | None) -> LoggedEvent:
     place = None if row["x"] is None else np.array([row["x"], row["y"], row["z"]])
     return LoggedEvent(
         row["seq"],
@@ -158,7 +171,7 @@ def logged(row: sqlite3.Row) -> LoggedEvent:
         tuple(json.loads(row["subjects"])),
         row["text"],
         tuple(json.loads(row["evidence"])),
-        place,
+        place if place is None or moved is None else moved.apply(place),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perception_nodes.errors import MemoryStoreError
-from perception_nodes.memory.access import MemoryAccess, logged
+from perception_nodes.memory.access import MemoryAccess
 from perception_nodes.memory.answers import LoggedEvent
 from perception_nodes.memory.graph import Edge, EdgeKind
 from perception_nodes.memory.rows import clean
@@ -121,7 +121,7 @@ class Explanations(MemoryAccess):
     def event(self, seq: int) -> LoggedEvent | None:
         """One event by its number in the log."""
         rows = self._rows("SELECT * FROM event WHERE seq = :seq", seq=seq)
-        return logged(rows[0]) if rows else None
+        return self._logged(rows)[0] if rows else None
 
     def causes(self, seq: int) -> list[Edge]:
         """What bears on an event, the surest first."""
@@ -136,7 +136,7 @@ class Explanations(MemoryAccess):
     def _newest_change(self, key: str, at: int | None, attribute: str) -> LoggedEvent | None:
         kinds = ", ".join(f"'{kind}'" for kind in ATTRIBUTES[attribute])
         rows = self._rows(_CHANGE.format(kinds=kinds), object=key, at=at)
-        return logged(rows[0]) if rows else None
+        return self._logged(rows)[0] if rows else None
 
     def _explain_event(self, effect: LoggedEvent, at: int | None) -> Explanation:
         chain, seen = [Link(effect, 1.0)], {effect.seq}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception_nodes.memory.access import logged
 from perception_nodes.memory.answers import LoggedEvent
 from perception_nodes.memory.explanation import Explanations
 from perception_nodes.memory.graph import EdgeKind
@@ -96,9 +95,11 @@ class Precedents(Explanations):
         action, ids = clean(action.strip()), self.find(name)
         pattern = action.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         found = [
-            (key, logged(row))
+            (key, event)
             for key in ids
-            for row in self._rows(_ACTIONS, object=key, action=f"{pattern}:%", k=_MOST_PRECEDENTS)
+            for event in self._logged(
+                self._rows(_ACTIONS, object=key, action=f"{pattern}:%", k=_MOST_PRECEDENTS)
+            )
         ]
         found.sort(key=lambda pair: -pair[1].seq)
         moved, prevented, distances = 0, 0, []
@@ -134,7 +135,7 @@ class Precedents(Explanations):
 
     def _distance(self, key: str, action: LoggedEvent) -> list[float]:
         rows = self._rows(_STOP, object=key, seq=action.seq)
-        stop = logged(rows[0]) if rows else None
+        stop = self._logged(rows)[0] if rows else None
         if stop is None or stop.place is None or action.place is None:
             return []
         return [float(np.linalg.norm(stop.place - action.place))]

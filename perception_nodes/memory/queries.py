@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from perception_nodes.arrays import Floats
-from perception_nodes.memory.access import ALL, LARGEST, logged, natural, seq_of
+from perception_nodes.memory.access import ALL, LARGEST, natural, seq_of
 from perception_nodes.memory.answers import Answer, LoggedEvent, is_known, standing_on, where
 from perception_nodes.memory.changes import Changes
-from perception_nodes.memory.rows import Record, clean, to_record
+from perception_nodes.memory.rows import Record, clean, to_record, unpack_pose
 from perception_nodes.memory.schema import TABLES
 from perception_nodes.memory.store import checked_copy_path, explained, keep_copy
 from perception_nodes.scene import ObjectState
 
+_DRIFT = 0.02  # m, standard deviation after an hour of absence
+_FARTHEST = 0.1  # m; beyond, an object was carried, which the tracker recognizes by its looks
 _MOST_TERMS = 32  # of a text question
 _EVIDENCE = 3  # newest events that an answer names
 
+_NOW_NEAR = """SELECT * FROM current WHERE removed IS NULL AND map_id = :map
+    AND transform IS :frame AND x BETWEEN :x0 AND :x1 AND y BETWEEN :y0 AND :y1
+    AND z BETWEEN :z0 AND :z1"""
+_ONCE_NEAR = """SELECT v.* FROM observation_place p JOIN belief v ON v.seq = p.seq
+    WHERE p.max_x >= :x0 AND p.min_x <= :x1 AND p.max_y >= :y0 AND p.min_y <= :y1
+    AND p.max_z >= :z0 AND p.min_z <= :z1 AND v.stamp BETWEEN :since AND :until
+    AND v.map_id = :map AND v.transform IS :frame ORDER BY v.seq"""
 # Half the sum of its sizes bounds how far a box reaches in any direction.
 _UNDER = """ AND object != :object AND z <= :z
 AND max (abs (x - :x), abs (y - :y)) <= (size_x + size_y + size_z) / 2"""
@@ -94,7 +104,7 @@ class MemoryQueries(Changes):
     def near(
         self, position: Floats, radius: float, since: int | None = None, until: int | None = None
     ) -> list[tuple[float, Record]]:
-        """Objects within a sphere, with their distance in meters, nearest first.
+        """Objects within a sphere on the newest map, with distances in meters, nearest first.
 
         Args:
             position: (3,) center, meters, world frame.
@@ -103,29 +113,35 @@ class MemoryQueries(Changes):
                 object inside the sphere in that time counts, not where the object is now.
             until: Last message time, ns.
         """
-        if since is None and until is None:
-            query = "SELECT * FROM current WHERE removed IS NULL"
-            query += "".join(f" AND {axis} BETWEEN :{axis}0 AND :{axis}1" for axis in "xyz")
-        else:
-            query = """SELECT v.* FROM observation_place p JOIN belief v ON v.seq = p.seq
-                WHERE p.max_x >= :x0 AND p.min_x <= :x1 AND p.max_y >= :y0 AND p.min_y <= :y1
-                AND p.max_z >= :z0 AND p.min_z <= :z1 AND v.stamp BETWEEN :since AND :until
-                ORDER BY v.seq"""
-        ends = {
-            f"{axis}0": float(value) - radius for axis, value in zip("xyz", position, strict=True)
-        }
-        ends |= {
-            f"{axis}1": float(value) + radius for axis, value in zip("xyz", position, strict=True)
-        }
+        query = _NOW_NEAR if since is None and until is None else _ONCE_NEAR
         times = {
             "since": -LARGEST if since is None else since,
             "until": LARGEST if until is None else until,
         }
-        newest = {row["object"]: row for row in self._rows(query, **ends, **times)}
+        newest: dict[str, sqlite3.Row] = {}
+        for transform, center in self._frames(position):
+            ends = {f"{axis}0": v - radius for axis, v in zip("xyz", center, strict=True)}
+            ends |= {f"{axis}1": v + radius for axis, v in zip("xyz", center, strict=True)}
+            for row in self._rows(query, map=self.map_id, frame=transform, **ends, **times):
+                if row["object"] not in newest or row["seq"] > newest[row["object"]]["seq"]:
+                    newest[row["object"]] = row
         records = [to_record(row) for row in newest.values()]
         far = [(float(np.linalg.norm(r.state.position - position)), r) for r in records]
         inside = [pair for pair in far if pair[0] <= radius]
         return sorted(inside, key=lambda pair: (pair[0], natural(pair[1].state.id)))
+
+    def _frames(self, position: Floats) -> list[tuple[bytes | None, list[float]]]:
+        """A place in the coordinates of each session before the map was corrected."""
+        rows = self._rows("SELECT DISTINCT transform FROM session WHERE map_id = :m", m=self.map_id)
+        return [
+            (
+                blob,
+                (
+                    position if blob is None else unpack_pose(blob).inverse().apply(position)
+                ).tolist(),
+            )
+            for (blob,) in rows
+        ]
 
     def text(self, words: str, k: int = 10) -> list[LoggedEvent]:
         """The `k` events whose text fits the words best, best first. Every character is allowed."""
@@ -139,19 +155,25 @@ class MemoryQueries(Changes):
             match=match,
             k=k,
         )
-        return [logged(row) for row in rows]
+        return self._logged(rows)
 
-    def restore(self, map_id: str) -> list[ObjectState]:
+    def restore(self, map_id: str, now: int | None = None) -> list[ObjectState]:
         """What was last known on a map, to be recognized again after a restart.
 
-        Ids and covariances are those of the last belief; how much the absence adds to them is
-        for `objects` to say. Removed objects are not among them.
+        Removed objects are not among them. Positions are on the map as it was corrected last.
+
+        Args:
+            map_id: The map.
+            now: Message time at which it begins again, ns. The variance of positions grows with
+                the time since: by (2 cm)^2 an hour, to (10 cm)^2 at most. None if the time is not
+                known yet: nothing is added.
         """
-        return [
+        states = [
             record.state
             for record in self.records()
             if record.removed is None and record.map_id == map_id
         ]
+        return states if now is None else [_after(state, now) for state in states]
 
     def next_object_number(self) -> int:
         """A number higher than any in an object's id, so that no id is given twice."""
@@ -205,7 +227,9 @@ class MemoryQueries(Changes):
     def _support(self, record: Record, at: int | None) -> Record | None:
         """The known object on which this one stands."""
         x, y, z = record.state.position.tolist()
-        query = ALL.format(seq=seq_of("o.id", at)) + _UNDER
+        query = ALL.format(seq=seq_of("o.id", at))
+        if len(self._frames(record.state.position)) == 1:  # else rows have other coordinates
+            query += _UNDER
         rows = self._rows(query, at=at, object=record.state.id, x=x, y=y, z=z)
         below = [to_record(row) for row in rows]
         return standing_on(record, [other for other in below if is_known(other, at)])
@@ -215,7 +239,7 @@ class MemoryQueries(Changes):
             WHERE s.object = :object AND e.stamp <= coalesce (:at, e.stamp)
             ORDER BY e.seq DESC LIMIT :k"""
         rows = [row for key in ids for row in self._rows(query, object=key, at=at, k=_EVIDENCE)]
-        events = {row["seq"]: logged(row) for row in rows}
+        events = {event.seq: event for event in self._logged(rows)}
         return sorted(events.values(), key=lambda e: e.seq)[-_EVIDENCE:]
 
     def _label_of(self, object_id: str) -> tuple[str, float] | None:
@@ -224,6 +248,14 @@ class MemoryQueries(Changes):
             o=object_id,
         )
         return (rows[0]["label"], rows[0]["score"]) if rows else None
+
+
+def _after(state: ObjectState, now: int) -> ObjectState:
+    """A belief that has grown less sure while nobody looked."""
+    hours = max(0, now - state.stamp) / 3.6e12
+    covariance = state.pose_covariance.copy()
+    covariance[:3, :3] += np.eye(3) * min(_DRIFT**2 * hours, _FARTHEST**2)
+    return replace(state, pose_covariance=covariance)
 
 
 def _evidence(records: Sequence[Record], events: Sequence[LoggedEvent]) -> Iterator[str]:

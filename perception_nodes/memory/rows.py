@@ -100,8 +100,34 @@ def to_record(row: sqlite3.Row) -> Record:
     if latent is not None:
         vector = np.frombuffer(latent, dtype="<f4")
         state = replace(state, latent=vector, model_id=row["model_id"])
+    if row["transform"] is not None:
+        state = moved_by(unpack_pose(row["transform"]), state)
     context = (row["map_id"], row["world_frame"], row["session_start"], row["seen_by"])
     return Record(state, row["seq"], *context, row["removed"])
+
+
+def moved_by(transform: Pose, state: ObjectState) -> ObjectState:
+    """A state in the coordinates of a map that was corrected since."""
+    turn = np.kron(np.eye(2), transform.rotation)
+    return replace(
+        state,
+        pose=transform @ state.pose,
+        pose_covariance=turn @ state.pose_covariance @ turn.T,
+        velocity=transform.rotation @ state.velocity,
+        angular_velocity=transform.rotation @ state.angular_velocity,
+        twist_covariance=turn @ state.twist_covariance @ turn.T,
+    )
+
+
+def pack_pose(pose: Pose) -> bytes:
+    """A pose as the column `transform` holds it."""
+    return _pack(np.vstack([np.column_stack([pose.rotation, pose.translation]), [0, 0, 0, 1]]))
+
+
+def unpack_pose(blob: bytes) -> Pose:
+    """The opposite of `pack_pose`."""
+    matrix = _unpack(blob).reshape(4, 4)
+    return Pose(matrix[:3, :3].copy(), matrix[:3, 3].copy())
 
 
 def clean(text: str) -> str:

@@ -1,10 +1,11 @@
 """The tables of a memory file, and the steps from one version of them to the next.
 
-Truth: `session`, `object`, `event`, `label`, `observation`, `latent`, `edge`.
-Derived from them, and rebuilt by `rebuild_indexes`: `event_subject`, `event_text`,
-`observation_place`. The current state of an object is a view over its newest observation. Times are
-integer nanoseconds of the messages; there is no wall clock in a memory. Positions are meters in the
-world frame of the session.
+Truth: `session`, `object`, `event`, `label`, `observation`, `latent`, `edge`, `keyframe`,
+`agent_belief`, `pin`. Derived from them, and rebuilt by `rebuild_indexes`: `event_subject`,
+`event_text`, `observation_place`. The current state of an object is a view over its newest
+observation. Times are integer nanoseconds of the messages; there is no wall clock in a memory.
+Positions are meters in the world frame of the session, on its map as it was then; `transform` leads
+to the map as it is now.
 """
 
 from __future__ import annotations
@@ -142,6 +143,63 @@ CREATE TABLE edge (               -- why something happened
 ) STRICT;
 CREATE INDEX edge_source ON edge (source, kind);
 
+CREATE TABLE keyframe (           -- what a camera saw of an object when something happened
+    id INTEGER PRIMARY KEY,
+    event INTEGER NOT NULL,       -- its seq
+    object TEXT NOT NULL,         -- the one in the middle
+    shows TEXT NOT NULL,          -- JSON list of all objects that are partly in it
+    stamp INTEGER NOT NULL,
+    camera TEXT NOT NULL,
+    x0 INTEGER NOT NULL, y0 INTEGER NOT NULL,  -- pixels of the image from which it was cut
+    x1 INTEGER NOT NULL, y1 INTEGER NOT NULL,
+    jpeg BLOB NOT NULL,
+    model_id TEXT, vector BLOB    -- appearance then, as in latent
+) STRICT;
+CREATE INDEX keyframe_event ON keyframe (event);
+CREATE INDEX keyframe_model ON keyframe (model_id);
+
+CREATE TABLE agent_belief (       -- what a person or robot may believe, each time that it changes
+    id INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES session (id),
+    agent TEXT NOT NULL,
+    object TEXT NOT NULL,
+    stamp INTEGER NOT NULL,
+    probability REAL NOT NULL,    -- that the agent believes it to be here
+    x REAL, y REAL, z REAL,       -- NULL: that it is not where it was, and it does not know where
+    how TEXT NOT NULL             -- saw, missed, told
+) STRICT;
+CREATE INDEX agent_belief_of ON agent_belief (agent, object, id);
+
+CREATE TABLE pin (                -- what consolidation must keep
+    id INTEGER PRIMARY KEY,
+    event INTEGER UNIQUE,
+    object TEXT UNIQUE
+) STRICT;
+CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+ALTER TABLE session ADD COLUMN transform BLOB;  -- (4, 4) float64: from its map as it was to now
+
+DROP VIEW current;
+DROP VIEW belief;
+CREATE VIEW belief AS             -- every observation that is kept, with what answers need
+SELECT b.*, o.first_seen,
+    (SELECT label FROM label WHERE object = b.object ORDER BY seq DESC LIMIT 1) AS label,
+    (SELECT score FROM label WHERE object = b.object ORDER BY seq DESC LIMIT 1) AS label_score,
+    (SELECT model_id FROM latent WHERE object = b.object
+        ORDER BY stamp DESC, id DESC LIMIT 1) AS model_id,
+    (SELECT vector FROM latent WHERE object = b.object
+        ORDER BY stamp DESC, id DESC LIMIT 1) AS latent,
+    s.map_id, s.world_frame, s.first_stamp AS session_start, s.transform,
+    (SELECT min (e.stamp) FROM event_subject es JOIN event e ON e.seq = es.event
+        WHERE es.object = b.object AND es.event > b.seq AND es.position = 0
+        AND e.kind = 'removed') AS removed
+FROM observation b
+JOIN session s ON s.id = b.session
+JOIN object o ON o.id = b.object;
+CREATE VIEW current AS            -- the newest belief about every object, removed ones too
+SELECT * FROM belief WHERE seq IN
+    (SELECT (SELECT max (seq) FROM observation WHERE object = o.id) FROM object o);
+
 CREATE VIEW graph AS              -- every relation of the log, stored or derived
 SELECT kind, source, target, weight, NULL AS object FROM edge
 UNION ALL
@@ -163,6 +221,9 @@ TABLES: tuple[tuple[str, str], ...] = (
     ("observation", "seq"),
     ("latent", "id"),
     ("edge", "id"),
+    ("keyframe", "id"),
+    ("agent_belief", "id"),
+    ("pin", "id"),
 )
 """The tables that are truth, with their integer keys, in the order in which rows may be copied."""
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from perception_nodes.errors import MemoryStoreError
+from perception_nodes.geometry.pose import Pose
 from perception_nodes.memory.batch import Batch, Entry
 from perception_nodes.memory.causes import CauseFinder
 from perception_nodes.memory.contacts import ContactFinder
@@ -23,7 +26,7 @@ from perception_nodes.memory.forgetting import (
 )
 from perception_nodes.memory.observations import Due, Observations, thin
 from perception_nodes.memory.queries import MemoryQueries, MemoryStatus
-from perception_nodes.memory.rows import clean
+from perception_nodes.memory.rows import clean, pack_pose, unpack_pose
 from perception_nodes.memory.store import Store, explain, explained
 from perception_nodes.scene import ObjectState, SceneState
 
@@ -128,6 +131,34 @@ class Memory(MemoryQueries):
         self._silent.discard(object_id)
         with explained(self.path), self._store.transaction(durable=True) as db:
             self._log(db, entry)
+
+    def correct_map(self, transform: Pose) -> None:
+        """The map was corrected, as by a loop closure: what is stored moves with it.
+
+        Rows are not rewritten; their sessions get the transform, and a new session begins.
+
+        Args:
+            transform: Takes positions on the map as it was so far to the corrected one. What is
+                written from now on has to be on the corrected one.
+
+        Raises:
+            MemoryStoreError: It could not be written.
+        """
+        if self._latest is not None:
+            self._commit(self._latest, everything=True)
+        moved = float(np.linalg.norm(transform.translation))
+        turned = float(np.degrees(transform.angle_to(Pose.identity())))
+        text = f"the map {self._map_id} was corrected by {moved:.3f} m and {turned:.2f} degrees"
+        with explained(self.path), self._store.transaction(durable=True) as db:
+            query = "SELECT id, transform FROM session WHERE map_id = ?"
+            for key, blob in db.execute(query, (self._map_id,)).fetchall():
+                whole = transform if blob is None else transform @ unpack_pose(blob)
+                db.execute("UPDATE session SET transform = ? WHERE id = ?", (pack_pose(whole), key))
+            self._log(db, Entry(self.now or 0, "map_corrected", (), text))
+        self._session, self._latest = None, None
+        self._observations.forget()
+        self._causes.restart()
+        self._contacts.restart()
 
     def forget(
         self, name: str = "", since: int | None = None, until: int | None = None
