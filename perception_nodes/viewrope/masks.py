@@ -47,16 +47,16 @@ def upsample(masks: Floats, surface: Surface, background: Background) -> Bytes:
 def main_parts(labels: Bytes, count: int) -> Bytes:
     """Labels 1..count without the specks of each: pieces far smaller than its largest one."""
     result = np.zeros_like(labels)
-    for label in range(1, count + 1):
-        number, parts, statistics, _ = cv2.connectedComponentsWithStats(
-            (labels == label).astype(np.uint8), connectivity=8
-        )
-        if number < 2:
-            continue
+    present = np.flatnonzero(np.bincount(labels.ravel(), minlength=count + 1))
+    for label in present[(present > 0) & (present <= count)]:
+        mask = (labels == label).astype(np.uint8)
+        x, y, width, height = cv2.boundingRect(mask)
+        window = slice(y, y + height), slice(x, x + width)
+        _, parts, statistics, _ = cv2.connectedComponentsWithStats(mask[window], connectivity=8)
         area = statistics[:, cv2.CC_STAT_AREA]
         keep = area >= _MIN_PART * area[1:].max()
         keep[0] = False
-        result[keep[parts]] = label
+        result[window][keep[parts]] = label
     return result
 
 
