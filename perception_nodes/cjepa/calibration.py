@@ -13,6 +13,8 @@ from perception_nodes.arrays import Floats
 from perception_nodes.errors import ModelError
 
 SCHEMA = 1
+CALIBRATION = "cjepa_calibration.json"
+"""Its file, beside the network."""
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,14 @@ class MotionFilter:
         if hidden and float(np.linalg.norm(self.velocity)) < parameters.stop_speed:
             self._rest()
 
+    def follow(self, position: Floats, velocity: Floats, covariance: Floats) -> None:
+        """Go on unseen as a motion model says; `covariance` (6, 6), position first."""
+        self.position, self.velocity = position.copy(), velocity.copy()
+        self.covariance = covariance.copy()
+        self.moving = self.coasting = bool(velocity.any())
+        if not self.moving:
+            self._rest()
+
     def distance(self, position: Floats, covariance: Floats) -> float:
         """Squared Mahalanobis distance of a measured position (3 degrees of freedom)."""
         return float(mahalanobis(position - self.position, self.covariance[:3, :3] + covariance))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from perception_nodes.scene import (
     ObjectState,
     Visibility,
 )
+
+if TYPE_CHECKING:
+    from perception_nodes.cjepa.motion import Belief
 
 _MATURE = 5
 _OVERSIZE_PATIENCE = 15
@@ -193,6 +197,19 @@ class Track:
         self.misses, self.absorbed, self.odds = 0, 0, max(self.odds, other.odds)
         self.verdicts, self.visibility = other.verdicts, other.visibility
 
+    def follow(self, belief: Belief) -> None:
+        """Go on unseen as a motion model says."""
+        covariance = belief.covariance.copy()
+        # what is published includes the bias of the shape, which is no motion
+        variances = np.diag(covariance[:3, :3] - self._shape_bias())
+        covariance[:3, :3] = np.diag(np.maximum(variances, 1e-6))
+        self.motion.follow(belief.position, belief.velocity, covariance)
+        self.points = self.points @ (belief.rotation @ self.rotation.T).T
+        self.rotation = belief.rotation.copy()
+
+    def _shape_bias(self) -> Floats:
+        return self.rotation @ np.diag((_SHAPE_BIAS * self.size) ** 2) @ self.rotation.T
+
     def _learn_shape(self, sighting: Sighting, rotation: Floats, size: Floats) -> None:
         slot = sighting.slot
         self.color = 0.9 * self.color + 0.1 * slot.color
@@ -209,8 +226,7 @@ class Track:
     def state(self, stamp: int) -> ObjectState:
         """What is published."""
         covariance = np.zeros((6, 6))
-        bias = self.rotation @ np.diag((_SHAPE_BIAS * self.size) ** 2) @ self.rotation.T
-        covariance[:3, :3] = self.motion.covariance[:3, :3] + bias
+        covariance[:3, :3] = self.motion.covariance[:3, :3] + self._shape_bias()
         covariance[3:, 3:] = np.diag([0.01, 0.01, 0.05])
         twist = np.zeros((6, 6))
         twist[:3, :3] = self.motion.covariance[3:, 3:]

@@ -6,7 +6,8 @@ what was not: hidden objects stay known; only an object whose place we look thro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from perception_nodes.objects.story import Story
 from perception_nodes.objects.track import Track
 from perception_nodes.objects.visibility import Verdict, claimed_slot, examine
 from perception_nodes.scene import MAX_OBJECTS, Event, Frame, ObjectState, Slots, Visibility
+
+if TYPE_CHECKING:
+    from perception_nodes.cjepa.motion import Belief, MotionModel
 
 _NANOSECONDS = 1e-9
 _RESET_AFTER_JUMP = 1.0
@@ -47,11 +51,18 @@ class ObjectTracker:
     Args:
         parameters: See `TrackerParameters`.
         first_number: The first id is "o" and this number; a memory says which are taken.
+        motion: Moves unseen objects; without it each goes on by itself.
     """
 
-    def __init__(self, parameters: TrackerParameters | None = None, first_number: int = 1) -> None:
+    def __init__(
+        self,
+        parameters: TrackerParameters | None = None,
+        first_number: int = 1,
+        motion: MotionModel | None = None,
+    ) -> None:
         self._parameters = parameters or TrackerParameters()
         self._next_number = first_number
+        self._motion = motion
         self._tracks: list[Track] = []
         self._stamp: int | None = None
 
@@ -59,6 +70,8 @@ class ObjectTracker:
         """Drop all objects, as after a backward jump of the clock; numbers are not used again."""
         self._tracks = []
         self._stamp = None
+        if self._motion is not None:
+            self._motion.reset()
 
     def restore(self, states: Iterable[ObjectState]) -> None:
         """Take over objects that a memory knew: same ids, not seen yet."""
@@ -101,12 +114,12 @@ class ObjectTracker:
         story = Story(frame)
         if frame.pose is None:
             return self.states(), ()
+        believed = self.states() if self._motion is not None else ()
         dt = self._advance(frame.stamp)
         sightings = [
             Sighting.from_slot(s, frame.pose, self._parameters.pose_noise) for s in slots.items
         ]
-        for track in self._tracks:
-            track.motion.predict(dt, track.misses > 0, self._parameters)
+        self._predict(dt, believed)
         cost = cost_matrix(self._tracks, sightings, slots.model_id, dt, self._parameters)
         pairs = assign(cost, self._parameters.birth_cost)
         matched = {self._tracks[i]: j for i, j in pairs.items()}
@@ -126,6 +139,17 @@ class ObjectTracker:
             dt = 0.0
         self._stamp = stamp
         return max(dt, 0.0)
+
+    def _predict(self, dt: float, believed: Sequence[ObjectState]) -> None:
+        """Move all objects on; the unseen ones as the motion model says, if there is one."""
+        expected: Mapping[str, Belief] = {}
+        if self._motion is not None and self._stamp is not None and self._tracks:
+            expected = self._motion.advance(self._stamp, believed)
+        for track in self._tracks:
+            if track.confirmed and track.misses > 0 and track.id in expected:
+                track.follow(expected[track.id])
+            else:
+                track.motion.predict(dt, track.misses > 0, self._parameters)
 
     def _question_unmatched(
         self, frame: Frame, slots: Slots, matched: dict[Track, int], dt: float

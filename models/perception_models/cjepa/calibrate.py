@@ -1,8 +1,8 @@
 """Measure on validation episodes how far a trained world model can be believed.
 
-    python -m perception_models.cjepa.calibrate [out/train/cjepa] [-o FOLDER]
+    python -m perception_models.cjepa.calibrate
 
-writes `cjepa_calibration.json` beside the network; see `perception_nodes.cjepa.calibration`.
+writes `cjepa_calibration.json` beside the exported network; see `perception_nodes.cjepa`.
 """
 
 from __future__ import annotations
@@ -11,24 +11,22 @@ import argparse
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from perception_models import checkpoint
-from perception_models.cells import FULL, Batch, Call
+from perception_models.cells import Batch, Call
+from perception_models.cjepa.dataset import episodes
 from perception_models.cjepa.evaluation import KINDS, Effect, Outlook, branch_batch, effect, outlook
 from perception_models.cjepa.kinematics import pairs
 from perception_models.cjepa.network import HISTORY
 from perception_models.cjepa.rollout import observed
 from perception_models.cjepa.samples import Windows
-from perception_models.cjepa.task import ABLATIONS, CjepaTask, Configuration
-from perception_models.lab import TRAINED
+from perception_models.cjepa.shipped import as_shipped, shipped
 from perception_models.task import VALIDATION
-from perception_nodes.cjepa.calibration import Calibration, write_calibration
+from perception_nodes.cjepa.calibration import CALIBRATION, Calibration, write_calibration
 from perception_nodes.model_cards import weights_folder
 
 LEVEL, QUANTILE = 0.9, 1.645
 """Share of the truth that intervals shall hold, and their half width in standard deviations."""
-FILE = "cjepa_calibration.json"
 _MOVING = 0.01
 
 
@@ -95,25 +93,14 @@ def contact_gap(windows: Windows, switches: Batch) -> float:
     return round(chosen, 4)
 
 
-def load(folder: Path) -> tuple[CjepaTask, nn.Module, Batch]:
-    """The task, the shipped network and the switches of a finished training."""
-    state = checkpoint.load(folder, torch.device("cpu"), name=TRAINED)
-    task = CjepaTask(Configuration(**state["identity"]["configuration"]), torch.device("cpu"))
-    network = task.network()
-    network.load_state_dict(state["network"])
-    switches = {name: torch.tensor(value) for name, value in ABLATIONS[FULL].items()}
-    return task, network.eval(), switches
-
-
 def main() -> None:
-    """Calibrate a run and write the file."""
-    parser = argparse.ArgumentParser(description="Calibrate a trained world model.")
-    parser.add_argument("run_folder", type=Path, nargs="?", default=Path("out/train/cjepa"))
-    parser.add_argument("-o", "--output", type=Path, default=weights_folder())
-    args = parser.parse_args()
-    task, network, switches = load(args.run_folder)
-    found = calibrate(network, task.held_out(VALIDATION), switches)
-    write_calibration(found, args.output / FILE)
+    """Calibrate and write the file."""
+    parser = argparse.ArgumentParser(description="Calibrate an exported world model.")
+    parser.add_argument("folder", type=Path, nargs="?", default=weights_folder())
+    folder = parser.parse_args().folder
+    windows = Windows(episodes(VALIDATION, "few"))
+    found = calibrate(shipped(folder), windows, as_shipped())
+    write_calibration(found, folder / CALIBRATION)
     print(found)
 
 

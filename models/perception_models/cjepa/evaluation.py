@@ -16,6 +16,7 @@ from perception_models.cjepa.samples import (
     believed,
     chances,
     robot_token,
+    with_pusher,
 )
 from perception_models.data import stream
 
@@ -24,6 +25,7 @@ AHEAD = 20
 _START = BRANCH_AT + 1 - HISTORY
 AFFECTED = 0.02
 """Meters by which an object must end elsewhere to count as affected by an intervention."""
+_AT_ONCE = 100
 KINDS = ("factual", "without object", "without push")
 
 
@@ -43,8 +45,11 @@ class Outlook:
     present: Tensor
 
 
-def branch_batch(windows: Windows, kind: str) -> Batch:
-    """The windows around the branch of each episode, with the future of one kind."""
+def branch_batch(windows: Windows, kind: str, pusher: bool = False) -> Batch:
+    """The windows around the branch of each episode, with the future of one kind.
+
+    With `pusher`, the pusher is the last of the objects.
+    """
     e = windows.episodes
     rows = torch.arange(len(e))[:, None]
     index = e.branch_frame[:, None] - HISTORY + 1 + torch.arange(HISTORY + AHEAD)
@@ -65,19 +70,29 @@ def branch_batch(windows: Windows, kind: str) -> Batch:
         "present": present,
         "interval": torch.full((len(e),), INTERVAL),
     }
-    return batch | chances(truth.shape, generator)
+    if pusher:
+        batch = with_pusher(batch)
+    return batch | chances(batch["truth"].shape, generator)
 
 
 @torch.no_grad()
-def outlook(call: Call, windows: Windows, kind: str, switches: Batch, size: int = 100) -> Outlook:
+def outlook(
+    call: Call, windows: Windows, kind: str, switches: Batch, pusher: bool = False
+) -> Outlook:
     """Foresee the future of each episode after its branch; see `KINDS`."""
-    batch = branch_batch(windows, kind)
+    batch = branch_batch(windows, kind, pusher)
+    count = windows.present.shape[1]
     found = []
-    for first in range(0, len(windows.episodes), size):
-        part = {name: value[first : first + size] for name, value in batch.items()}
+    for first in range(0, len(windows.episodes), _AT_ONCE):
+        part = {name: value[first : first + _AT_ONCE] for name, value in batch.items()}
         found.append(roll(call, part, switches))
     answer, deviation = (torch.cat(items) for items in zip(*found, strict=True))
-    return Outlook(batch["truth"][:, HISTORY:], answer, deviation, batch["present"])
+    return Outlook(
+        batch["truth"][:, HISTORY:, :count],
+        answer[:, :, :count],
+        deviation[:, :, :count],
+        batch["present"][:, :count],
+    )
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:

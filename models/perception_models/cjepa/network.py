@@ -33,6 +33,8 @@ FRAMES = HISTORY + 1
 _NEAR, _FADE = 0.03, 0.01
 _PAIR, _NODE, _ACTION = 18, 37, 5
 _ROBOT_HALF, _ROBOT_MIDDLE = (0.012, 0.012, 0.092), 0.092
+_NOWHERE = 9.0
+"""Height of a robot that is not there, m."""
 _CHANGE = (0.3, 0.5, 2.0, 5.0)
 """Units of the answers: m/s of mean velocity, m/s, rad/s of mean turning, rad/s."""
 _SMALLEST = (-8.0, -8.0, -6.0, -6.0, -6.0, -4.0)
@@ -50,8 +52,9 @@ class Scenes(NamedTuple):
         size: [B, N, 3] box extents, m.
         physics: [B, N, 4] log mass and its variance, log friction and its variance.
         present: [B, N] 0 for padding and for objects that are left out.
-        robot: [B, 4, 7] tip of the pusher, its velocity, and 1 if it is there; the last is one
-            interval ahead, which makes it the action.
+        robot: [B, 4, 7] tip of the pusher, its velocity, and what is known of it: 1 all, 0.5 only
+            how it moves, 0 nothing (or there is none). The last is one interval ahead, which makes
+            it the action.
         interval: [B] seconds between two frames.
     """
 
@@ -134,11 +137,12 @@ class CjepaNetwork(nn.Module):
         query = self.anchor(anchor) + self.mask
         seen = known.unsqueeze(-1)
         tokens = seen * tokens + (1 - seen) * query
+        there = _robot_there(scene)
         robot = torch.cat(
             (
-                scene.robot[..., 3:6] * 2,
-                scene.robot[..., 2:3] * 5,
-                scene.robot[..., 6:7],
+                scene.robot[..., 3:6] * 2 * there,
+                (scene.robot[..., 2:3] * there + _NOWHERE * (1 - there)) * 5,
+                there,
                 scene.robot.new_zeros((*scene.robot.shape[:-1], _NODE - 5)),
             ),
             dim=-1,
@@ -182,7 +186,7 @@ class CjepaNetwork(nn.Module):
         )
         there = torch.cat(
             (scene.present.unsqueeze(-2).expand(*scene.robot.shape[:-1], -1),
-             scene.robot[..., 6:7]), dim=-1,
+             _robot_there(scene)), dim=-1,
         )  # fmt: skip
         count = there.shape[-1]
         others = 1 - torch.eye(count, device=there.device)
@@ -208,6 +212,11 @@ class CjepaNetwork(nn.Module):
         low, high = self.get_buffer("smallest"), self.get_buffer("largest")
         deviation = low + (high - low) * torch.sigmoid(answer[..., 14:20] * 0.5)
         return torch.cat((position, rotation, velocity, rate), dim=-1), deviation
+
+
+def _robot_there(scene: Scenes) -> Tensor:
+    """[B, 4, 1]: 1 where the robot's place is known."""
+    return (scene.robot[..., 6:7] > 0.75).to(scene.robot.dtype)
 
 
 class _Last(NamedTuple):
@@ -279,7 +288,7 @@ def _features(states: Tensor, beliefs: Tensor, scene: Scenes, anchor: Tensor) ->
 def _actions(scene: Scenes) -> Tensor:
     """[B, 4, 5]: where the robot goes from each frame to the next; nothing is known of the last."""
     now, then = scene.robot[..., :-1, :], scene.robot[..., 1:, :]
-    there = now[..., 6:7] * then[..., 6:7]
+    there = ((now[..., 6:7] > 0.25) & (then[..., 6:7] > 0.25)).to(now.dtype)
     step = (then[..., :3] - now[..., :3]).clamp(-0.3, 0.3) * 20 * there
     moves = torch.cat((step, there), dim=-1)
     moves = torch.cat((moves, torch.zeros_like(moves[..., :1, :])), dim=-2)

@@ -81,8 +81,7 @@ def by_network(
     """Where a network believes hidden objects [C, 20, 3], and log deviations [C, 20, 2]."""
     batch = hidden_batch(windows, cases)
     found, spread = [], []
-    each = torch.arange(len(cases.item))
-    for part in each.split(100):
+    for part in torch.split(torch.arange(len(cases.item)), 100):
         rows = {name: value[part] for name, value in batch.items()}
         states, deviation = roll(call, rows, switches, observe=True)
         index = torch.arange(len(part))

@@ -27,6 +27,24 @@ _HUBER = 4.0
 _LIKELIHOOD = 0.1
 
 
+def told_of_robot(batch: Batch, switches: Batch) -> Batch:
+    """The batch as an ablation sees the pusher: as the robot, or as an object like any other.
+
+    Only a batch with a `pusher` (see `samples.with_pusher`) can show it as an object. What is
+    known of the robot itself is then how it moves (the action), not where it is.
+    """
+    if "pusher" not in batch:
+        return batch
+    own = switches["robot"]
+    robot = batch["robot"]
+    known = robot[..., 6:] * (0.5 + 0.5 * own)
+    return {
+        **batch,
+        "robot": torch.cat((robot[..., :6], known), dim=-1),
+        "present": batch["present"] * (1 - own * batch["pusher"]),
+    }
+
+
 def observed(batch: Batch, switches: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """What is seen of the true states: noisy ones if `switches["noise"]` is 1.
 
@@ -89,8 +107,10 @@ def masked(batch: Batch, switches: Batch) -> Tensor:
 
 def loss(call: Call, batch: Batch, switches: Batch) -> Tensor:
     """Errors of masked history and of all futures, on the network's own roll-out; a scalar."""
+    batch = told_of_robot(batch, switches)
     seen, beliefs, size = observed(batch, switches)
     hidden = masked(batch, switches)
+    seen = _without_anchor(seen, hidden, switches["tube"])
     states, belief = seen[..., :HISTORY, :, :], beliefs[..., :HISTORY, :, :]
     known = 1 - hidden
     horizon = batch["truth"].shape[-3] - HISTORY
@@ -115,6 +135,16 @@ def loss(call: Call, batch: Batch, switches: Batch) -> Tensor:
         belief = torch.cat((belief[..., :-1, :, :], newer.unsqueeze(-3)), dim=-3)
         known = torch.ones_like(known)
     return total / horizon
+
+
+def _without_anchor(seen: Tensor, hidden: Tensor, tube: Tensor) -> Tensor:
+    """Tube masks hide the first frame, too: of a masked object only its place is known there."""
+    whole = (hidden[..., 1, :] * hidden[..., 2, :] * tube)[..., None, :, None]
+    first = seen[..., :1, :, :]
+    upright = torch.eye(3, device=seen.device, dtype=seen.dtype).reshape(9)
+    still = torch.zeros_like(first[..., 12:])
+    bare = torch.cat((first[..., :3], upright.expand_as(first[..., 3:12]), still), dim=-1)
+    return torch.cat((whole * bare + (1 - whole) * first, seen[..., 1:, :, :]), dim=-3)
 
 
 def advanced(
@@ -176,21 +206,19 @@ def unlikelihood(parts: tuple[Tensor, ...], deviation: Tensor) -> Tensor:
     return total
 
 
-def roll(
-    call: Call, batch: Batch, switches: Batch, present: Tensor | None = None, observe: bool = False
-) -> tuple[Tensor, Tensor]:
+def roll(call: Call, batch: Batch, switches: Batch, observe: bool = False) -> tuple[Tensor, Tensor]:
     """Foresee all frames of a batch after the third.
 
     Args:
         call: The network.
         batch: As `samples.Windows.draw` gives it.
         switches: Whether it sees noise.
-        present: [B, N] in place of the batch's.
         observe: Whether objects with `batch["hidden"]` 0 are seen all along.
 
     Returns:
         States [B, H, N, 18] and log standard deviations [B, H, N, 6].
     """
+    batch = told_of_robot(batch, switches)
     seen, beliefs, size = observed(batch, switches)
     states, belief = seen[:, :HISTORY], beliefs[:, :HISTORY]
     known = torch.ones_like(states[..., 0])
@@ -198,8 +226,7 @@ def roll(
     found, spread = [], []
     for step in range(batch["truth"].shape[1] - HISTORY):
         answer, deviation = call(
-            states, belief, known, size, batch["physics"],
-            batch["present"] if present is None else present,
+            states, belief, known, size, batch["physics"], batch["present"],
             batch["robot"][:, step : step + HISTORY + 1], batch["interval"],
         )  # fmt: skip
         found.append(answer[:, -1])

@@ -13,12 +13,15 @@ from perception_models.cjepa.kinematics import STATE, about_up, rotation_matrix
 from perception_models.cjepa.network import HISTORY
 from perception_models.cjepa.recording import INTERVAL
 from perception_nodes.scene import UNKNOWN_FRICTION, UNKNOWN_MASS
+from perception_simulation.model import PUSHER_LENGTH, PUSHER_RADIUS
 
 _MAIN, _REMOVED = 0.6, 0.2
 _MOVING = 0.05
 _REST_WEIGHT = 0.1
 _HIGH = 3.0
 _STALE = 0.15
+PUSHER_SIZE = (2 * PUSHER_RADIUS, 2 * PUSHER_RADIUS, PUSHER_LENGTH + 2 * PUSHER_RADIUS)
+PUSHER_MIDDLE = PUSHER_SIZE[2] / 2
 
 
 class Windows:
@@ -35,11 +38,14 @@ class Windows:
         self.present = (episodes.size[..., 0] > 0).float()
         self._weights: dict[int, list[Tensor]] = {}
 
-    def draw(self, count: int, horizon: int, generator: torch.Generator) -> Batch:
+    def draw(
+        self, count: int, horizon: int, generator: torch.Generator, pusher: bool = False
+    ) -> Batch:
         """A batch of windows of three frames and `horizon` more, turned at random.
 
         Three fifths show what happened, a fifth what had happened without an object, a fifth
-        without the push. Windows in which something moves are preferred.
+        without the push. Windows in which something moves are preferred. With `pusher`, the pusher
+        is among the objects.
         """
         frames = HISTORY + horizon
         main, branch = self._weighted(frames)
@@ -56,6 +62,8 @@ class Windows:
         batch["robot"] = turned_robot(batch["robot"], angle[..., 0])
         batch["physics"] = believed(batch["physics"], generator)
         batch["interval"] = torch.full((count,), INTERVAL)
+        if pusher:
+            batch = with_pusher(batch)
         return batch | chances(batch["truth"].shape, generator)
 
     def _weighted(self, frames: int) -> tuple[Tensor, Tensor]:
@@ -116,6 +124,28 @@ def turned_robot(robot: Tensor, angle: Tensor) -> Tensor:
     states[..., 0:3], states[..., 12:15] = robot[..., 0:3], robot[..., 3:6]
     states = about_up(states, angle.expand(robot.shape[:-1]))
     return torch.cat((states[..., 0:3], states[..., 12:15], robot[..., 6:]), dim=-1)
+
+
+def with_pusher(batch: Batch) -> Batch:
+    """The batch with the pusher as one more object, the last; see `rollout.told_of_robot`."""
+    robot = batch["robot"]
+    body = robot.new_zeros((*robot.shape[:-1], STATE))
+    body[..., 0:3], body[..., 12:15] = robot[..., 0:3], robot[..., 3:6]
+    body[..., 2] += PUSHER_MIDDLE
+    body[..., [3, 7, 11]] = 1.0
+    count = len(robot)
+    there = robot[:, :1, 6]
+    size = robot.new_tensor(PUSHER_SIZE).expand(count, 1, 3)
+    physics = robot.new_tensor([0.0, 0.02, math.log(0.4), 0.005]).expand(count, 1, 4)
+    present = torch.cat((batch["present"], there), dim=1)
+    return {
+        **batch,
+        "truth": torch.cat((batch["truth"], body[:, :, None]), dim=2),
+        "size": torch.cat((batch["size"], size), dim=1),
+        "physics": torch.cat((batch["physics"], physics), dim=1),
+        "present": present,
+        "pusher": torch.cat((torch.zeros_like(batch["present"]), torch.ones_like(there)), dim=1),
+    }
 
 
 def believed(physics: Tensor, generator: torch.Generator) -> Tensor:

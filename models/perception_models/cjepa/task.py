@@ -27,19 +27,29 @@ from perception_models.cjepa.tosses import Tosses, toss_file, tosses
 from perception_models.configuration import TrainingConfiguration
 from perception_models.data import stream
 from perception_models.task import VALIDATION, Signature
-from perception_nodes.ros.parameters import count, number
+from perception_nodes.ros.parameters import count, number, switch
 
-_MASKS = {"masks": 1.0, "token": 0.0, "noise": 1.0}
-ABLATIONS = {
-    FULL: _MASKS,
-    "no_mask": {**_MASKS, "masks": 0.0},
-    "mask_2": {**_MASKS, "masks": 2.0},
-    "token_mask": {**_MASKS, "token": 1.0},
-    "clean": {**_MASKS, "noise": 0.0},
-    "clean_no_mask": {**_MASKS, "masks": 0.0, "noise": 0.0},
-    "clean_mask_2": {**_MASKS, "masks": 2.0, "noise": 0.0},
+_FULL = {"masks": 1.0, "token": 0.0, "tube": 0.0, "noise": 1.0, "robot": 1.0}
+FACTORS = {
+    f"{slots} {robot} {masks}": {
+        **_FULL,
+        "masks": float(masks[-1]),
+        "noise": float(slots == "noisy"),
+        "robot": float(robot == "robot"),
+    }
+    for slots in ("noisy", "clean")
+    for robot in ("robot", "no_robot")
+    for masks in ("mask_0", "mask_1", "mask_2")
 }
-"""Whole objects that are masked at most, single tokens instead, and whether states are noisy."""
+"""Noisy or clean states, the pusher as the robot's own or as an object, objects masked at most."""
+ABLATIONS = {
+    FULL: _FULL,
+    "no_mask": {**_FULL, "masks": 0.0},
+    "token_mask": {**_FULL, "token": 1.0},
+    "tube_mask": {**_FULL, "tube": 1.0},
+    **{name.replace(" ", "_"): switches for name, switches in FACTORS.items()},
+}
+"""Those that treat the pusher as an object need `pusher=true` in the configuration."""
 _SCENES = ("few", "few", "many", "few", "few", "few", "tosses", "few")
 """What updates take their windows from, in turn; real tosses where their file is there."""
 
@@ -59,6 +69,7 @@ class Configuration(TrainingConfiguration):
     heads: int = count(4, "of the attention", 1, 32)
     message: int = count(48, "width of the messages between objects", 4, 512)
     own: float = number(0.22, "share of the updates on own roll-outs", 0.0, 1.0)
+    pusher: bool = switch(False, "offer the pusher as an object to the ablations without robot")
     episodes: int = count(3000, "training episodes with few objects", 100, 3000)
 
 
@@ -104,7 +115,7 @@ class CjepaTask:
         alone = step < (1 - c.own) * c.steps
         crowd = _SCENES[step % len(_SCENES)]
         generator = stream("cjepa", "training", seed, step)
-        drawn = self._training[crowd].draw(c.batch, 1 if alone else horizon, generator)
+        drawn = self._training[crowd].draw(c.batch, 1 if alone else horizon, generator, c.pusher)
         return {name: value.to(self.device) for name, value in drawn.items()}
 
     def loss(self, call: Call, batch: Batch, switches: Batch) -> Tensor:
@@ -118,7 +129,8 @@ class CjepaTask:
         `action_total` and `removal_missed` over `removal_total` are the squared effect ratios.
         """
         windows = self.held_out(split)
-        found = {kind: outlook(call, windows, kind, switches) for kind in KINDS}
+        pusher = self.configuration.pusher
+        found = {kind: outlook(call, windows, kind, switches, pusher) for kind in KINDS}
         factual = found["factual"]
         apart = distance(factual.answer, factual.truth)
         first = branch_batch(windows, "factual")["truth"][:, HISTORY - 1 : HISTORY]

@@ -18,7 +18,7 @@ from torch import Tensor
 from perception_models.cells import Batch
 from perception_models.cjepa.kinematics import ROTATION, SPIN, about_up
 from perception_models.cjepa.network import HISTORY
-from perception_models.cjepa.samples import chances, full_states, turned_robot
+from perception_models.cjepa.samples import chances, full_states, turned_robot, with_pusher
 from perception_nodes.scene import UNKNOWN_FRICTION, UNKNOWN_MASS
 
 PERIOD = 0.0068
@@ -64,8 +64,10 @@ class Tosses:
 
     states: list[Tensor]
 
-    def draw(self, count: int, horizon: int, generator: torch.Generator) -> Batch:
-        """A batch of windows of three frames and `horizon` more."""
+    def draw(
+        self, count: int, horizon: int, generator: torch.Generator, pusher: bool = False
+    ) -> Batch:
+        """A batch of windows of three frames and `horizon` more; see `samples.Windows.draw`."""
         length = STRIDE * (HISTORY + horizon - 1) + 1
         usable = [toss for toss in self.states if len(toss) >= length]
         which = torch.randint(len(usable), (count,), generator=generator).tolist()
@@ -75,6 +77,9 @@ class Tosses:
             start = int(part * (len(usable[k]) - length + 1))
             rows.append(usable[k][start : start + length : STRIDE])
         batch = toss_batch(torch.stack(rows).unsqueeze(2), generator)
+        if pusher:
+            batch = with_pusher(batch)
+            batch |= chances(batch["truth"].shape, generator)
         angle = (torch.rand(count, 1, 1, generator=generator) * 2 - 1) * np.pi
         batch["truth"] = about_up(batch["truth"], angle.expand(batch["truth"].shape[:-1]))
         batch["robot"] = turned_robot(batch["robot"], angle[..., 0])
