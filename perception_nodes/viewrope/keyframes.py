@@ -240,13 +240,25 @@ def pool(tokens: Floats, rays: Floats) -> Floats:
 
 
 def _has_changed(key: Sight, now: Sight) -> bool:
-    """Whether what a key frame shows looks different now, by depth."""
-    places = key.places[np.isfinite(key.places[:, 0])]
-    local = (places - now.pose.translation) @ now.pose.rotation
-    camera = now.camera
+    """Whether a thing came or went since a key frame, by depth.
+
+    Where a thing was, one now sees farther; where it came to be, one saw farther then. Hiding
+    does not count: a camera that moves a little hides and uncovers much.
+    """
+    gone, come = (_seen_through(places, view) for places, view in ((key, now), (now, key)))
+    return gone + come > _CHANGED
+
+
+def _seen_through(places: Sight, view: Sight) -> float:
+    """The share of the places of one frame that the camera of another looks through."""
+    known = places.places[np.isfinite(places.places[:, 0])]
+    local = (known - view.pose.translation) @ view.pose.rotation
+    camera = view.camera
     intrinsics = np.array([[camera.fx, camera.fy, camera.cx, camera.cy]])
-    _, agrees = _shows(local[None], intrinsics, np.stack((now.near, now.far))[None])
-    return bool(agrees[0] < 1.0 - _CHANGED)
+    near, _ = _ranges(local[None], intrinsics, np.stack((view.near, view.far))[None])
+    told = np.isfinite(near[0])
+    through = told & (local[:, 2] < near[0] - _slack(local[:, 2]))
+    return float(through.sum() / max(int(told.sum()), 1))
 
 
 def _shows(local: Floats, intrinsics: Floats, depths: Floats) -> tuple[Floats, Floats]:
@@ -261,6 +273,20 @@ def _shows(local: Floats, intrinsics: Floats, depths: Floats) -> tuple[Floats, F
         (M, N) 1 where a point is on the surface that is seen there, `_UNKNOWN` where no depth
         tells; and (M,) the share of agreement among the points for which depth tells; 1 if none.
     """
+    z = local[..., 2]
+    near, far = _ranges(local, intrinsics, depths)
+    told, blind = np.isfinite(near), np.isnan(near)
+    same = told & (z > near - _slack(z)) & (z < far + _slack(z))
+    share = same.sum(axis=1) / np.maximum(told.sum(axis=1), 1)
+    share = np.where(told.any(axis=1), share, 1.0)
+    return np.where(same, 1.0, np.where(blind, _UNKNOWN, 0.0)), share
+
+
+def _ranges(local: Floats, intrinsics: Floats, depths: Floats) -> tuple[Floats, Floats]:
+    """(M, N) smallest and largest depth of the patches where points (M, N, 3) are seen.
+
+    NaN where the view has no depth, infinite outside of it; otherwise as for `_shows`.
+    """
     rows, columns = depths.shape[2:]
     z = local[..., 2]
     ahead = np.maximum(z, 1e-6)
@@ -269,13 +295,13 @@ def _shows(local: Floats, intrinsics: Floats, depths: Floats) -> tuple[Floats, F
     v = np.rint(np.clip(fy * local[..., 1] / ahead + cy, -1.0, rows))
     inside = (z > 0.0) & (u >= 0) & (u < columns) & (v >= 0) & (v < rows)
     column, row = _index(u, inside), _index(v, inside)
-    near, far = (depths[np.arange(len(local))[:, None], i, row, column] for i in range(2))
-    told = inside & np.isfinite(near)
-    slack = _SLACK[0] + _SLACK[1] * z
-    same = told & (z > near - slack) & (z < far + slack)
-    share = same.sum(axis=1) / np.maximum(told.sum(axis=1), 1)
-    share = np.where(told.any(axis=1), share, 1.0)
-    return np.where(same, 1.0, np.where(inside & ~told, _UNKNOWN, 0.0)), share
+    view = np.arange(len(local))[:, None]
+    near, far = (np.where(inside, depths[view, i, row, column], np.inf) for i in range(2))
+    return near, far
+
+
+def _slack(depth: Floats) -> Floats:
+    return np.asarray(_SLACK[0] + _SLACK[1] * depth)
 
 
 def _index(values: Floats, inside: Floats) -> Ints:
