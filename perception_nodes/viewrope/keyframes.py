@@ -159,20 +159,23 @@ class KeyFrames:
         """
         last = self._last[sight.camera_name]
         last.pooled = pool(tokens, sight.rays)
-        changed = last.key is not None and _has_changed(last.key.sight, sight)
-        if last.key is not None and not changed:
+        if last.key is not None and not _has_changed(last.key.sight, sight):
             step, turn = _motion(sight.pose, last.key.sight.pose)
             if step <= STEP and turn <= TURN:
                 return False
         last.key = KeyFrame(sight, tokens.astype(np.float16))
-        self._keep(last.key, last.pooled, changed)
+        self._keep(last.key, last.pooled)
         return True
 
-    def _keep(self, key: KeyFrame, pooled: Floats, changed: bool) -> None:
+    def _keep(self, key: KeyFrame, pooled: Floats) -> None:
         n = len(self)
         distances = self._distances_to(key.sight.pose)
         nearest = int(distances.argmin()) if n else -1
-        if n and distances[nearest] < _SAME_VIEW and not changed:
+        if (
+            n
+            and distances[nearest] < _SAME_VIEW
+            and not _has_changed(self._keys[nearest].sight, key.sight)
+        ):
             place = nearest  # seen again from there: the newer view replaces the older one
         elif n < self._capacity:
             place = n

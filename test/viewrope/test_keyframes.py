@@ -101,6 +101,23 @@ def test_a_view_that_comes_back_unchanged_replaces_the_old_one() -> None:
     assert 0 not in stamps
 
 
+def test_a_view_that_comes_back_changed_is_kept_beside_the_old_one() -> None:
+    memory = KeyFrames()
+    changed = slow(turned(0.0), 2, boxes=(MUG, CRATE))
+    remember(memory, slow(turned(0.0), 0), slow(turned(70.0), 1), changed)
+    assert len(memory) == 3
+
+
+def test_a_small_move_that_uncovers_much_is_no_change() -> None:
+    crowd = tuple(
+        Box((0.15 * x - 0.3, 0.15 * y - 0.3, 0.1), (0.06, 0.06, 0.2))
+        for x in range(5)
+        for y in range(5)
+    )
+    first, second = (slow(circle(a), i, boxes=crowd) for i, a in enumerate((180.0, 186.0)))
+    assert remember(KeyFrames(), first, second) == [True, False]
+
+
 def test_the_view_that_shows_the_same_comes_first_and_unrelated_ones_not_at_all() -> None:
     memory = KeyFrames()
     remember(memory, slow(DEFAULT_VIEW, 0), slow(circle(200.0), 1), slow(AWAY, 2))
