@@ -21,8 +21,8 @@ from perception_nodes.viewrope.source import SlotSource
 class SceneMemory(Protocol):
     """What the pipeline asks of a memory."""
 
-    def write(self, state: SceneState) -> None:
-        """Keep what was believed after a frame."""
+    def write(self, state: SceneState, frame: Frame | None = None) -> None:
+        """Keep what was believed after a frame, and what the frame shows of it."""
         ...
 
 
@@ -87,7 +87,7 @@ class Pipeline:
             frame.stamp, slots, objects, events, predictions=predictions, influences=influences
         )
         if self._memory is not None:
-            self._memory.write(state)
+            self._memory.write(state, frame)
         clock.append(time.perf_counter())
         times = (b - a for a, b in itertools.pairwise(clock))
         parts = ("objects", "futures", "memory")

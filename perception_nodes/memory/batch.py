@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from perception_nodes.memory.graph import Edge
 from perception_nodes.memory.observations import Due
 from perception_nodes.memory.rows import OBSERVATION_COLUMNS, clean, to_row
 from perception_nodes.scene import WORLD_FRAME, Event, EventKind, SceneState
+
+if TYPE_CHECKING:
+    from perception_nodes.memory.keyframes import KeyFrame
 
 _INSERT_OBSERVATION = (
     f"INSERT INTO observation ({', '.join(OBSERVATION_COLUMNS)}) "  # noqa: S608
@@ -148,6 +152,18 @@ class Batch:
         self._db.execute("UPDATE session SET events = events + 1 WHERE id = ?", (self._session,))
         self.sequence += 1
         return seq
+
+    def picture(self, key: KeyFrame) -> None:
+        """Write a key frame."""
+        vector = None if key.vector is None else key.vector.astype("<f4").tobytes()
+        self._db.execute(
+            "INSERT INTO keyframe (event, object, shows, stamp, camera, x0, y0, x1, y1, jpeg, "
+            "model_id, vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(key.event, key.object, json.dumps(key.shows), key.stamp, key.camera),
+                *(*key.window, key.jpeg, key.model_id, vector),
+            ),
+        )
 
     def causes(self, target: int, edges: list[Edge]) -> None:
         """Write what leads to an event, in place of what was written before."""

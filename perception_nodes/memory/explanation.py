@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perception_nodes.errors import MemoryStoreError
-from perception_nodes.memory.access import MemoryAccess
 from perception_nodes.memory.answers import LoggedEvent
 from perception_nodes.memory.graph import Edge, EdgeKind
 from perception_nodes.memory.rows import clean
+from perception_nodes.memory.vectors import Looks
 
 _SECOND = 1_000_000_000
 _LONGEST_CHAIN = 32
@@ -83,7 +83,7 @@ class Explanation:
         return tuple(found)
 
 
-class Explanations(MemoryAccess):
+class Explanations(Looks):
     """Questions about causes."""
 
     def explain(
@@ -139,13 +139,15 @@ class Explanations(MemoryAccess):
         return self._logged(rows)[0] if rows else None
 
     def _explain_event(self, effect: LoggedEvent, at: int | None) -> Explanation:
-        chain, seen = [Link(effect, 1.0)], {effect.seq}
+        chain = [Link(effect, 1.0, self._pictures_of([effect.seq]))]
+        seen = {effect.seq}
         while len(chain) < _LONGEST_CHAIN:
             found = [edge for edge in self._parents(chain[-1].event.seq) if edge.source not in seen]
             cause = self.event(found[0].source) if found else None
             if cause is None:
                 break
-            chain.append(Link(cause, found[0].weight, found[0].evidence))
+            evidence = (*found[0].evidence, *self._pictures_of([cause.seq]))
+            chain.append(Link(cause, found[0].weight, evidence))
             seen.add(cause.seq)
         if len(chain) == 1:
             return Explanation(False, self._no_cause(effect), at, tuple(chain))

@@ -154,6 +154,12 @@ def _delete(db: sqlite3.Connection, span: Span) -> None:
     db.execute("DELETE FROM observation WHERE seq IN (SELECT seq FROM temp.gone_observation)")
     marks = ", ".join("?" * len(span.names))
     whose = f"object IN ({marks})" if span.names else "true"
+    shown = f"EXISTS (SELECT 1 FROM json_each (shows) WHERE value IN ({marks}))"  # noqa: S608
+    db.execute(
+        "DELETE FROM keyframe WHERE event IN (SELECT seq FROM temp.gone_event) OR "  # noqa: S608
+        f"(stamp BETWEEN ? AND ? AND {shown if span.names else 'true'})",
+        (*span.times, *span.names),
+    )
     db.execute(
         f"DELETE FROM latent WHERE stamp BETWEEN ? AND ? AND {whose}",  # noqa: S608
         (*span.times, *span.names),

@@ -93,7 +93,7 @@ class MemoryQueries(Changes):
             at,
             tuple(found),
             tuple(events),
-            tuple(_evidence(found, events)),
+            (*_evidence(found, events), *self._pictures_of([event.seq for event in events])),
         )
 
     def last_seen(self, name: str) -> int | None:

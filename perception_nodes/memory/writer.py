@@ -24,11 +24,12 @@ from perception_nodes.memory.forgetting import (
     erase,
     purge,
 )
+from perception_nodes.memory.keyframes import cut
 from perception_nodes.memory.observations import Due, Observations, thin
 from perception_nodes.memory.queries import MemoryQueries, MemoryStatus
 from perception_nodes.memory.rows import clean, pack_pose, unpack_pose
 from perception_nodes.memory.store import Store, explain, explained
-from perception_nodes.scene import ObjectState, SceneState
+from perception_nodes.scene import Frame, ObjectState, SceneState
 
 _JUMP = 1_000_000_000  # ns back in time that begin a new session; cameras differ by less
 _PERIOD = 1_000_000_000  # ns of message time between notes of the time, or attempts to write
@@ -59,6 +60,7 @@ class Memory(MemoryQueries):
         self._map_id = clean(map_id)
         self._session: int | None = None
         self._latest: SceneState | None = None
+        self._frame: Frame | None = None
         self._written: int = 0
         self._refused_at: int | None = None
         self._refusal = ""
@@ -90,11 +92,16 @@ class Memory(MemoryQueries):
         """The number in the log of whatever is written next."""
         return self._sequence
 
-    def write(self, state: SceneState) -> None:
+    def write(self, state: SceneState, frame: Frame | None = None) -> None:
         """Keep what was believed after a frame: its events, and the observations worth a row.
 
         States with numbers that are not finite are left out and counted in `status`.
+
+        Args:
+            state: What was believed.
+            frame: The image; with it, events get a small picture of their first subject.
         """
+        self._frame = frame
         if self._latest is not None and state.stamp < self._latest.stamp - _JUMP:
             self._session, self._refused_at = None, None
             self._observations.forget()
@@ -155,7 +162,7 @@ class Memory(MemoryQueries):
                 whole = transform if blob is None else transform @ unpack_pose(blob)
                 db.execute("UPDATE session SET transform = ? WHERE id = ?", (pack_pose(whole), key))
             self._log(db, Entry(self.now or 0, "map_corrected", (), text))
-        self._session, self._latest = None, None
+        self._session, self._latest, self._frame = None, None, None
         self._observations.forget()
         self._causes.restart()
         self._contacts.restart()
@@ -221,6 +228,7 @@ class Memory(MemoryQueries):
         """
         if self._closed:
             return
+        self._frame = None
         if self._latest is not None:
             self._commit(self._latest, everything=True)
         lost = len(self._pending) + self._dropped
@@ -251,6 +259,7 @@ class Memory(MemoryQueries):
 
     def _forget_lately(self, names: set[str]) -> None:
         """Keep nothing of the past in the process either."""
+        self._frame = None
         self._observations.forget()
         self._causes.restart()
         self._contacts.restart()
@@ -295,6 +304,8 @@ class Memory(MemoryQueries):
             entries = [(batch.event(entry), entry) for entry in self._pending]
             for target, edges in self._causes.find(scene.stamp, entries).items():
                 batch.causes(target, edges)
+            for picture in () if self._frame is None else cut(self._frame, scene, entries):
+                batch.picture(picture)
             if (crowded := self._observations.crowded()) is not None:
                 thin(db, clean(crowded))
         self._session, self._sequence = session, batch.sequence
