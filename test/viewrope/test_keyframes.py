@@ -108,13 +108,12 @@ def test_a_view_that_comes_back_changed_is_kept_beside_the_old_one() -> None:
     assert len(memory) == 3
 
 
-def test_a_small_move_that_uncovers_much_is_no_change() -> None:
-    crowd = tuple(
-        Box((0.15 * x - 0.3, 0.15 * y - 0.3, 0.1), (0.06, 0.06, 0.2))
-        for x in range(5)
-        for y in range(5)
-    )
-    first, second = (slow(circle(a), i, boxes=crowd) for i, a in enumerate((180.0, 186.0)))
+def test_a_small_move_that_hides_and_uncovers_much_is_no_change() -> None:
+    pole = Box((-0.55, 0.0, 0.5), (0.04, 0.12, 1.0))
+    eyes = ((-0.9, 0.0, 0.8), (-0.9, 0.13, 0.8))
+    first, second = (slow(turned(0.0, eye), i, boxes=(MUG, pole)) for i, eye in enumerate(eyes))
+    hidden = np.isfinite(first.near) & (np.abs(first.near - second.near) > 0.3)
+    assert hidden.mean() > 0.08, "the test needs a move that hides much"
     assert remember(KeyFrames(), first, second) == [True, False]
 
 
