@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perception_nodes.inference.providers import DEVICES
-from perception_nodes.viewrope.factory import DEFAULT, SOURCES
+from perception_nodes.commands.slot_options import add_slot_options, chosen_source
 
 if TYPE_CHECKING:
     from perception_nodes.bags.reader import Bag
@@ -63,15 +62,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--live", action="store_true", help="keep pace with the clock; drop frames that come late"
     )
-    parser.add_argument(
-        "--slots",
-        choices=SOURCES,
-        default=DEFAULT,
-        help=f"what finds objects in images: depth alone, or the learned encoder ({DEFAULT})",
-    )
-    parser.add_argument(
-        "--device", choices=DEVICES, default="auto", help="what networks run on (auto: the fastest)"
-    )
+    add_slot_options(parser)
     parser.add_argument("--rerun", type=Path, metavar="FILE", help="also write a Rerun recording")
     parser.set_defaults(run=run)
 
@@ -83,7 +74,6 @@ def run(args: argparse.Namespace) -> int:
     from perception_nodes.frames.topics import TopicChoice
     from perception_nodes.replay import Live
     from perception_nodes.session import rerun_sinks, run_session
-    from perception_nodes.viewrope.factory import make_source
 
     outputs = _outputs(args)
     with open_bag(args.bag) as bag, rerun_sinks(args.rerun) as extra:
@@ -99,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
             map_id=args.map_id,
             extra_sinks=extra,
             ahead=live is None,
-            slots=make_source(args.slots, args.device),
+            slots=chosen_source(args),
         )
         _print(result, outputs, _about(bag, source, live))
     return 3 if result.losses else 0

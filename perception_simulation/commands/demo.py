@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perception_nodes.commands.slot_options import add_slot_options, chosen_source
 from perception_simulation.gl import RenderingError
 from perception_simulation.requirements import require
 
@@ -40,6 +41,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "-o", "--output", type=Path, default=Path("out"), metavar="DIR", help="for results (out)"
     )
     parser.add_argument("--seed", type=int, help="of the sensor noise")
+    add_slot_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     except RenderingError as error:
         print(f"no simulation: {error.message}")
         print(f"  {error.remedy}")
-    return _replay(args.output)
+    return _replay(args)
 
 
 def _simulate(args: argparse.Namespace) -> int:
@@ -73,6 +75,7 @@ def _simulate(args: argparse.Namespace) -> int:
         lambda: About("the simulator"),
         command=shlex.join(["permanence", *sys.argv[1:]]),
         total=len(simulator),
+        slots=chosen_source(args),
     )
     _print(result, outputs)
     return 3 if result.losses else 0
@@ -91,10 +94,11 @@ def _print(result: Result, outputs: Outputs) -> None:
     print(f"report     {result.report}     open it in a browser")
 
 
-def _replay(folder: Path) -> int:
+def _replay(args: argparse.Namespace) -> int:
     from perception_nodes.cli import main
     from perception_nodes.resources import resource
 
     recording = resource("examples/data") / "box.mcap"
     print(f"instead, a recording of a real camera is replayed: {recording.name}")
-    return main(["replay", str(recording), "--output", str(folder / "objects.mcap")])
+    chosen = ["--slots", args.slots, "--device", args.device]
+    return main(["replay", str(recording), "--output", str(args.output / "objects.mcap"), *chosen])

@@ -14,6 +14,8 @@ from fake_encoder import FakeEncoder
 from onnx_file import network
 from tabletop import PERIOD, Box, observe
 
+from perception_nodes import cli
+from perception_nodes.commands import slot_options
 from perception_nodes.errors import ConfigurationError, ModelError
 from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.model_cards import Card, TensorCard, sha256, write_card
@@ -112,6 +114,18 @@ def test_the_learned_source_runs_a_network_file_from_a_folder(tmp_path: Path) ->
     assert source.facts()["device"] == "cpu"
     assert source.facts()["key frames"] == "1"
     assert "of 8 calls" in source.facts()["inference"]
+
+
+@pytest.mark.parametrize("words", [["replay", "a.bag"], ["demo"]])
+def test_commands_take_the_source_from_their_options(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(slot_options, "make_source", lambda *choice: asked.append(choice))
+    chosen = cli.parser().parse_args([*words, "--slots", "learned", "--device", "cuda"])
+    slot_options.chosen_source(chosen)
+    slot_options.chosen_source(cli.parser().parse_args(words))
+    assert asked == [("learned", "cuda"), (DEFAULT, "auto")]
 
 
 def test_naming_the_sources_loads_neither_opencv_nor_onnxruntime() -> None:
