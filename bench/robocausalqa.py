@@ -16,8 +16,8 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from common import write_result
@@ -28,9 +28,11 @@ from memory_world import Step, Table
 
 from perception_nodes.memory.writer import Memory
 
+Counts = dict[str, dict[str, list[list[int]]]]
 EPISODES, STEPS = 12, 26
 BUDGETS = (5, 10, 20)
-HORIZONS = ((0, 50), (50, 150), (150, 10_000))
+SHOWN = 10
+HORIZONS = (0, 50, 150)
 _FIRST_SEED = 100  # rules were tried out on seeds 1 to 9
 
 
@@ -41,7 +43,7 @@ class Episode:
     log: Log
     steps: list[Step]
     questions: list[Question]
-    product: dict[Question, object]  # answers of `Memory.explain`
+    explained: dict[Question, object]  # answers of `Memory.explain`
 
 
 def play(seed: int, steps: int, folder: Path) -> Episode:
@@ -60,8 +62,8 @@ def play(seed: int, steps: int, folder: Path) -> Episode:
                 informed.write(scene)
         log = Log.of(plain, informed, done)
         questions = list(ask(done, log.events, np.random.default_rng(seed)))
-        product = {q: _explained(informed, q) for q in questions if q.kind == "why"}
-    return Episode(log, done, questions, product)
+        explained = {q: _explained(informed, q) for q in questions if q.kind == "why"}
+    return Episode(log, done, questions, explained)
 
 
 def _explained(memory: Memory, question: Question) -> str:
@@ -70,25 +72,29 @@ def _explained(memory: Memory, question: Question) -> str:
     return names[-1] if names else "unknown"
 
 
-def judge(episodes: Sequence[Episode]) -> dict[str, Any]:
-    """Share of right answers by arm, budget, type and horizon; every single one for statistics."""
-    right: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for arm in ARMS:
-        for episode in episodes:
-            for question in episode.questions:
-                for k in BUDGETS:
-                    found = retrieve(arm, episode.log, question, k)
-                    if found is None:
-                        continue
-                    said = answer(question, found, episode.log.edges.get(arm))
-                    good = int(question.right(said))
-                    right[arm][f"{question.type} k={k}"].append(good)
-                    if k == 10:
-                        right[arm][f"{question.type} {question.kind}"].append(good)
-                        bounds = next(h for h in HORIZONS if h[0] <= question.horizon < h[1])
-                        right[arm][f"{question.type} from {bounds[0]} events"].append(good)
-    product = [q.right(said) for episode in episodes for q, said in episode.product.items()]
-    right["`explain`"]["B why"] = [int(r) for r in product]
+def judge(episodes: Sequence[Episode]) -> Counts:
+    """By arm and kind of question, for each episode: how many were right, how many asked."""
+    right: dict[str, dict[str, list[list[int]]]] = defaultdict(
+        lambda: defaultdict(lambda: [[0, 0] for _ in episodes])
+    )
+
+    def note(arm: str, kind: str, episode: int, good: bool) -> None:
+        right[arm][kind][episode][0] += good
+        right[arm][kind][episode][1] += 1
+
+    for number, episode in enumerate(episodes):
+        for arm, question, k in product(ARMS, episode.questions, BUDGETS):
+            found = retrieve(arm, episode.log, question, k)
+            if found is None:
+                continue
+            good = question.right(answer(question, found, episode.log.edges.get(arm)))
+            note(arm, f"{question.type} k={k}", number, good)
+            if k == SHOWN:
+                since = max(low for low in HORIZONS if low <= question.horizon)
+                note(arm, f"{question.type} {question.kind}", number, good)
+                note(arm, f"{question.type} from {since} events", number, good)
+        for question, said in episode.explained.items():
+            note("`explain`", "B why", number, question.right(said))
     return {arm: dict(rows) for arm, rows in right.items()}
 
 
@@ -144,9 +150,9 @@ def main() -> None:
     quality = edge_quality(episodes)
     kinds = sorted({kind for rows in right.values() for kind in rows})
     for kind in kinds:
-        shown = [f"{arm} {np.mean(r[kind]):.3f}" for arm, r in right.items() if kind in r]
-        count = max(len(r.get(kind, ())) for r in right.values())
-        print(f"{kind:20} ({count}): {', '.join(shown)}")
+        sums = {arm: np.sum(rows[kind], axis=0) for arm, rows in right.items() if kind in rows}
+        shown = [f"{arm} {good / count:.3f}" for arm, (good, count) in sums.items()]
+        print(f"{kind:20} ({max(c for _, c in sums.values())}): {', '.join(shown)}")
     for arm, figures in quality.items():
         print(f"edges, {arm}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
     if args.episodes == EPISODES and args.first == _FIRST_SEED:

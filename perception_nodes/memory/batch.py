@@ -16,6 +16,7 @@ from perception_nodes.memory.rows import OBSERVATION_COLUMNS, clean, to_row
 from perception_nodes.scene import WORLD_FRAME, Event, EventKind, SceneState
 
 if TYPE_CHECKING:
+    from perception_nodes.memory.beliefs import Guess
     from perception_nodes.memory.keyframes import KeyFrame
 
 _INSERT_OBSERVATION = (
@@ -162,6 +163,18 @@ class Batch:
             (
                 *(key.event, key.object, json.dumps(key.shows), key.stamp, key.camera),
                 *(*key.window, key.jpeg, key.model_id, vector),
+            ),
+        )
+
+    def guess(self, guess: Guess) -> None:
+        """Write what somebody believes."""
+        place = (None, None, None) if guess.place is None else guess.place.tolist()
+        self._db.execute(
+            "INSERT INTO agent_belief (session, agent, object, stamp, probability, x, y, z, how) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(self._session, clean(guess.agent), clean(guess.object), guess.stamp),
+                *(guess.probability, *place, guess.how),
             ),
         )
 

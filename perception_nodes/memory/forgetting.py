@@ -23,7 +23,7 @@ class Forgotten:
 
     Attributes:
         objects: Ids of which nothing is left.
-        events, observations: How many rows are gone.
+        events, observations, beliefs: How many rows are gone; beliefs are those of others.
         seq: Number of the event that says so in the log; 0 if there was nothing to forget.
         erased: Whether the bytes are gone too. A program that reads the memory at that moment can
             delay it; they go when the writer closes or forgets again.
@@ -34,6 +34,7 @@ class Forgotten:
     objects: tuple[str, ...]
     events: int
     observations: int
+    beliefs: int
     seq: int
     erased: bool
     copies: tuple[Path, ...]
@@ -82,8 +83,13 @@ def permitted(db: sqlite3.Connection, reason: str) -> Iterator[None]:
     db.execute("DELETE FROM permit")
 
 
-def erase(db: sqlite3.Connection, span: Span) -> tuple[int, int, tuple[str, ...]]:
-    """Delete rows inside a transaction: events, observations, ids of which nothing is left."""
+def erase(db: sqlite3.Connection, span: Span) -> tuple[int, int, int, tuple[str, ...]]:
+    """Delete rows inside a transaction.
+
+    Returns:
+        How many events, observations and beliefs of others are gone, and the ids of objects of
+        which nothing is left.
+    """
     _choose(db, span)
     words = _words_of(db, span.names) if span.since is None and span.until is None else ()
     events, observations = (
@@ -91,7 +97,7 @@ def erase(db: sqlite3.Connection, span: Span) -> tuple[int, int, tuple[str, ...]
         for table in ("event", "observation")
     )
     with permitted(db, FORGOTTEN):
-        _delete(db, span)
+        beliefs = _delete(db, span)
         _redact(db, words)
     left = "SELECT id FROM object WHERE NOT EXISTS (SELECT 1 FROM observation WHERE object = id)"
     objects = tuple(row[0] for row in db.execute(left))
@@ -106,7 +112,7 @@ def erase(db: sqlite3.Connection, span: Span) -> tuple[int, int, tuple[str, ...]
     for table in ("event", "observation"):
         db.execute(f"DROP TABLE temp.gone_{table}")
     rebuild_indexes(db)
-    return events, observations, objects
+    return events, observations, beliefs, objects
 
 
 def purge(db: sqlite3.Connection) -> bool:
@@ -144,7 +150,8 @@ def _choose(db: sqlite3.Connection, span: Span) -> None:
     )
 
 
-def _delete(db: sqlite3.Connection, span: Span) -> None:
+def _delete(db: sqlite3.Connection, span: Span) -> int:
+    """Delete what hangs on the chosen events, objects and times; how many beliefs there were."""
     for table in ("event", "label"):
         db.execute(f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM temp.gone_event)")  # noqa: S608
     db.execute(
@@ -154,6 +161,11 @@ def _delete(db: sqlite3.Connection, span: Span) -> None:
     db.execute("DELETE FROM observation WHERE seq IN (SELECT seq FROM temp.gone_observation)")
     marks = ", ".join("?" * len(span.names))
     whose = f"object IN ({marks})" if span.names else "true"
+    who = f"(agent IN ({marks}) OR object IN ({marks}))" if span.names else "true"
+    beliefs = db.execute(
+        f"DELETE FROM agent_belief WHERE stamp BETWEEN ? AND ? AND {who}",  # noqa: S608
+        (*span.times, *span.names, *span.names),
+    ).rowcount
     shown = f"EXISTS (SELECT 1 FROM json_each (shows) WHERE value IN ({marks}))"  # noqa: S608
     db.execute(
         "DELETE FROM keyframe WHERE event IN (SELECT seq FROM temp.gone_event) OR "  # noqa: S608
@@ -164,6 +176,7 @@ def _delete(db: sqlite3.Connection, span: Span) -> None:
         f"DELETE FROM latent WHERE stamp BETWEEN ? AND ? AND {whose}",  # noqa: S608
         (*span.times, *span.names),
     )
+    return beliefs
 
 
 def _words_of(db: sqlite3.Connection, names: Sequence[str]) -> tuple[str, ...]:

@@ -16,6 +16,13 @@ _AT = re.compile(rf"\bat\s+(?:t\s*=\s*)?{_NUMBER}\s*(?:s|seconds?)?(?=\s|[?.!]|$
 _VERB = r"([a-z]+?)(?:ing|es|ed|s)?"
 
 _KINDS = (
+    (
+        "believes",
+        re.compile(
+            r"\bwhere (?:does|do|did|would|will) (?:the )?(\w+) "
+            r"(?:think|believe|look for|look|expect|search for)\b"
+        ),
+    ),
     ("changes", re.compile(r"\bwhat(?:'s| has| is| was)? (?:changed|different|new)\b|\bchanges\b")),
     (
         "what_if",
@@ -39,12 +46,12 @@ class Question:
     """A question in plain words, understood.
 
     Attributes:
-        kind: "where", "why", "changes", "what_if", "near" or "happened".
+        kind: "where", "why", "changes", "what_if", "near", "happened" or "believes".
         text: The question in lower case.
         rest: What is left of it once times and actions are taken out; it contains the names.
         at: Message time that it is about, ns; None for now.
         since: Beginning of the stretch of time that it is about, ns.
-        action: Of a "what_if".
+        action: Of a "what_if"; of a "believes" who.
     """
 
     kind: str
@@ -78,7 +85,7 @@ def parse(text: str, start: int, now: int) -> Question:
         rest = rest[: found.start()] + " " + rest[found.end() :]
     for kind, pattern in _KINDS:
         if (found := pattern.search(rest.lower())) is not None:
-            action = found[1] if kind == "what_if" else ""
+            action = found[1] if kind in ("what_if", "believes") else ""
             rest = rest[: found.start()] + " " + rest[found.end() :]
             return Question(kind, lower, rest.strip(), at, since, action)
     return Question("where", lower, rest.strip(), at, since)

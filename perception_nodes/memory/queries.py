@@ -14,7 +14,7 @@ import numpy as np
 from perception_nodes.arrays import Floats
 from perception_nodes.memory.access import ALL, LARGEST, natural, seq_of
 from perception_nodes.memory.answers import Answer, LoggedEvent, is_known, standing_on, where
-from perception_nodes.memory.changes import Changes
+from perception_nodes.memory.minds import Minds
 from perception_nodes.memory.rows import Record, clean, to_record, unpack_pose
 from perception_nodes.memory.schema import TABLES
 from perception_nodes.memory.store import checked_copy_path, explained, keep_copy
@@ -60,7 +60,7 @@ class MemoryStatus:
     health: str
 
 
-class MemoryQueries(Changes):
+class MemoryQueries(Minds):
     """Answers questions; base of the reader and the writer."""
 
     def objects(self) -> list[ObjectState]:

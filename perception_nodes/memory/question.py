@@ -37,9 +37,9 @@ def recall(
 ) -> Answer:
     """Answer a question in plain words.
 
-    The grammar knows six questions: why or who moved it, what changed, what happens after an
-    action, what is near, what happened to it, and else where it is. Words that name no object are
-    looked up in the sentences of the log.
+    The grammar knows seven questions: why or who moved it, what changed, what happens after an
+    action, what is near, what happened to it, where somebody thinks it is, and else where it is.
+    Words that name no object are looked up in the sentences of the log.
 
     Args:
         memory: Is asked.
@@ -106,6 +106,10 @@ def _what_if(memory: MemoryQueries, asked: _Asked) -> Answer:
     return Answer(found.known, found.sentence, asked.at, (), found.precedents[:5], found.evidence)
 
 
+def _believes(memory: MemoryQueries, asked: _Asked) -> Answer:
+    return memory.believes(asked.question.action, asked.name, asked.at)
+
+
 def _near(memory: MemoryQueries, asked: _Asked) -> Answer:
     center = memory.record(asked.ids[0], asked.at)
     if center is None:
@@ -135,7 +139,13 @@ def _happened(memory: MemoryQueries, asked: _Asked) -> Answer:
     )  # fmt: skip
 
 
-_ANSWERS = {"why": _why, "what_if": _what_if, "near": _near, "happened": _happened}
+_ANSWERS = {
+    "why": _why,
+    "what_if": _what_if,
+    "near": _near,
+    "happened": _happened,
+    "believes": _believes,
+}
 
 
 def _look_up(memory: MemoryQueries, question: str, name: str, at: int | None) -> Answer:

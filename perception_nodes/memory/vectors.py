@@ -98,7 +98,7 @@ class Looks(Pictures):
             )
         cosine = matrix.rows @ (wanted / max(float(np.linalg.norm(wanted)), 1e-12))
         best = np.argpartition(-cosine, min(k, len(cosine)) - 1)[:k]
-        order = sorted(best.tolist(), key=lambda i: (-float(cosine[i]), i))
+        order: list[int] = sorted(best.tolist(), key=lambda i: (-float(cosine[i]), i))
         return [Look(*matrix.about[i], float(cosine[i])) for i in order]
 
     def _matrix(self, model_id: str) -> _Matrix:

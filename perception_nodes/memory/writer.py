@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ import numpy as np
 from perception_nodes.errors import MemoryStoreError
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.memory.batch import Batch, Entry
+from perception_nodes.memory.beliefs import BeliefTracker, Guess, Hypothesis
 from perception_nodes.memory.causes import CauseFinder
 from perception_nodes.memory.contacts import ContactFinder
 from perception_nodes.memory.forgetting import (
@@ -24,10 +26,11 @@ from perception_nodes.memory.forgetting import (
     erase,
     purge,
 )
+from perception_nodes.memory.gaze import Gaze, gaze_of
 from perception_nodes.memory.keyframes import cut
 from perception_nodes.memory.observations import Due, Observations, thin
 from perception_nodes.memory.queries import MemoryQueries, MemoryStatus
-from perception_nodes.memory.rows import clean, pack_pose, unpack_pose
+from perception_nodes.memory.rows import Record, clean, pack_pose, unpack_pose
 from perception_nodes.memory.store import Store, explain, explained
 from perception_nodes.scene import Frame, ObjectState, SceneState
 
@@ -72,6 +75,7 @@ class Memory(MemoryQueries):
             cameras = {record.state.id: record.seen_by for record in self.records()}
         self._observations = Observations(cameras)
         self._causes, self._contacts = CauseFinder(), ContactFinder()
+        self._beliefs, self._guesses = self._known_beliefs(), list[Guess]()
         self._silent: set[str] = set()  # forgotten objects, whose names nobody gave again
         if self._store.loss is not None:
             self._pending.append(Entry(self.now or 0, "repaired", (), self._store.loss.text))
@@ -111,8 +115,29 @@ class Memory(MemoryQueries):
         self._causes.watch(state)
         for entry in (*(Entry.of(e, state) for e in state.events), *self._contacts.find(state)):
             self._wait(entry)
+        gazes = [gaze for person in state.people if (gaze := gaze_of(person)) is not None]
+        self._guesses += self._beliefs.update(gazes, state.objects)
         if self._refused_at is None or state.stamp - self._refused_at >= _PERIOD:
             self._commit(state, everything=False)
+
+    def watch(self, gazes: Sequence[Gaze]) -> None:
+        """Others look: robots, or people whose gaze is known better than from their joints.
+
+        What they could see of the scene that was written last becomes what they believe. People
+        in `SceneState.people` need not be given.
+        """
+        if self._latest is not None:
+            self._guesses += self._beliefs.update(gazes, self._latest.objects)
+
+    def tell(self, agent: str, object_id: str) -> None:
+        """Somebody was told where an object is, and believes it.
+
+        Raises:
+            MemoryStoreError: There is no such object.
+        """
+        record = self._existing(object_id)
+        stamp = self.now or record.state.stamp
+        self._guesses += self._beliefs.tell(agent, object_id, stamp, record.state.position)
 
     def label(self, object_id: str, name: str) -> None:
         """A person names an object.
@@ -126,12 +151,7 @@ class Memory(MemoryQueries):
             raise MemoryStoreError(
                 f"a name has 1 to {_LONGEST_LABEL} printable characters", "choose another name"
             )
-        record = self.record(object_id)
-        if record is None:
-            raise MemoryStoreError(
-                f"there is no object {clean(object_id)!r} in the memory {self.path}",
-                "`permanence recall` lists the objects and their ids",
-            )
+        record = self._existing(object_id)
         stamp = self.now or record.state.stamp
         place = record.state.position
         entry = Entry.labeled(stamp, object_id, name, 1.0, "a person", place)
@@ -197,14 +217,14 @@ class Memory(MemoryQueries):
         seq = self._sequence
         with explained(self.path):
             with self._store.transaction(durable=True) as db:
-                events, observations, objects = erase(db, span)
-                if events or observations:
+                events, observations, beliefs, objects = erase(db, span)
+                if events or observations or beliefs:
                     self._log(db, entry)
             self._forget_lately(set(span.names))
             erased = purge(db)
         if self._sequence == seq:
             seq = 0
-        return Forgotten(objects, events, observations, seq, erased, copies_of(self.path))
+        return Forgotten(objects, events, observations, beliefs, seq, erased, copies_of(self.path))
 
     def status(self) -> MemoryStatus:
         """How much is in the memory and whether it can be written."""
@@ -245,9 +265,30 @@ class Memory(MemoryQueries):
         batch.event(entry)
         self._sequence = batch.sequence
 
+    def _existing(self, object_id: str) -> Record:
+        record = self.record(object_id)
+        if record is None:
+            raise MemoryStoreError(
+                f"there is no object {clean(object_id)!r} in the memory {self.path}",
+                "`permanence recall` lists the objects and their ids",
+            )
+        return record
+
+    def _known_beliefs(self) -> BeliefTracker:
+        """What everybody believed when the memory was closed."""
+        tracker = BeliefTracker()
+        for agent in self.agents():
+            for object_id in [record.state.id for record in self.records()]:
+                belief = self.belief_of(agent, object_id)
+                if belief is not None and belief.place is not None:
+                    guess = Hypothesis(belief.place, belief.probability, 0.0, belief.how)
+                    tracker.restore(agent, object_id, [guess])
+        return tracker
+
     def _named(self, name: str) -> list[str]:
         """Ids of objects, or the id of whoever else took part in an event."""
-        taking_part = "SELECT 1 FROM event_subject WHERE object = :name LIMIT 1"
+        taking_part = """SELECT 1 FROM event_subject WHERE object = :name
+            UNION SELECT 1 FROM agent_belief WHERE agent = :name LIMIT 1"""
         if found := self.find(name):
             return found
         if self._rows(taking_part, name=name.strip()):
@@ -264,6 +305,8 @@ class Memory(MemoryQueries):
         self._causes.restart()
         self._contacts.restart()
         self._silent |= names
+        self._beliefs.forget(names)
+        self._guesses.clear()
         if self._latest is not None:
             kept = () if not names else self._latest.objects
             left = tuple(state for state in kept if state.id not in names)
@@ -279,7 +322,7 @@ class Memory(MemoryQueries):
         due = self._observations.due(scene, subjects, everything=everything)
         for item in due:
             self._note_label(item.state)
-        if not (due or self._pending or scene.stamp - self._written >= _PERIOD):
+        if not (due or self._pending or self._guesses or scene.stamp - self._written >= _PERIOD):
             return
         try:
             self._transact(scene, due)
@@ -290,6 +333,7 @@ class Memory(MemoryQueries):
             return
         self._written, self._refused_at, self._refusal = scene.stamp, None, ""
         self._pending.clear()
+        self._guesses.clear()
         self._observations.written(due)
 
     def _transact(self, scene: SceneState, due: list[Due]) -> None:
@@ -304,6 +348,8 @@ class Memory(MemoryQueries):
             entries = [(batch.event(entry), entry) for entry in self._pending]
             for target, edges in self._causes.find(scene.stamp, entries).items():
                 batch.causes(target, edges)
+            for guess in self._guesses:
+                batch.guess(guess)
             for picture in () if self._frame is None else cut(self._frame, scene, entries):
                 batch.picture(picture)
             if (crowded := self._observations.crowded()) is not None:
