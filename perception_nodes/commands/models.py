@@ -12,9 +12,7 @@ from typing import Any
 import yaml
 
 from perception_nodes.errors import ConfigurationError, ModelError
-from perception_nodes.inference.loading import THREADS, load_network
-from perception_nodes.inference.network import example_inputs
-from perception_nodes.inference.providers import DEVICES
+from perception_nodes.inference.providers import DEVICES, THREADS
 from perception_nodes.model_cards import card_files, check_file, read_card, weights_folder
 
 GROUP = "permanence.models"
@@ -66,6 +64,8 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     """Check each network; all are checked before one fails the command."""
+    from perception_nodes.inference.loading import load_network
+
     failed = 0
     runtime = importlib.util.find_spec("onnxruntime") is not None
     for path in _chosen(args):
@@ -88,6 +88,9 @@ def run_verify(args: argparse.Namespace) -> int:
 
 def run_bench(args: argparse.Namespace) -> int:
     """Print how long a network takes here, on zeros."""
+    from perception_nodes.inference.loading import load_network
+    from perception_nodes.inference.network import example_inputs
+
     if args.runs < 1 or args.threads < 1:
         raise ConfigurationError("at least one run and one thread are needed")
     (path,) = _chosen(args)

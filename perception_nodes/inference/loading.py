@@ -13,7 +13,7 @@ from perception_nodes.inference.cache import EngineCache, key
 from perception_nodes.inference.hardware import find_gpu
 from perception_nodes.inference.latency import Latencies
 from perception_nodes.inference.network import OnnxNetwork, example_inputs, first_line
-from perception_nodes.inference.providers import PROVIDERS, order, why_not
+from perception_nodes.inference.providers import PROVIDERS, THREADS, order, why_not
 from perception_nodes.inference.runtime import onnxruntime
 from perception_nodes.model_cards import (
     Card,
@@ -22,9 +22,6 @@ from perception_nodes.model_cards import (
     read_card,
     signature,
 )
-
-THREADS = 2
-"""Fixed, so that results do not depend on the machine; more rarely pays for networks this small."""
 
 _WARM_UP = 2
 

@@ -24,6 +24,10 @@ PROVIDERS = {
 }
 DEVICES = ("auto", *PROVIDERS)
 
+THREADS = 2
+"""Of the CPU. Fixed, so that results do not depend on the machine; more rarely pays for networks
+this small."""
+
 _LDD_TIMEOUT_S = 20.0
 
 
