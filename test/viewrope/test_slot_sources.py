@@ -128,10 +128,11 @@ def test_commands_take_the_source_from_their_options(
     assert asked == [("learned", "cuda"), (DEFAULT, "auto")]
 
 
-def test_naming_the_sources_loads_neither_opencv_nor_onnxruntime() -> None:
+def test_the_command_line_starts_without_loading_opencv_onnxruntime_or_numpy() -> None:
     code = (
         "import sys\n"
-        "import perception_nodes.viewrope.factory, perception_nodes.inference.providers\n"
+        "from perception_nodes import cli\n"
+        "cli.parser()\n"
         "assert not {'cv2', 'onnxruntime', 'numpy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
