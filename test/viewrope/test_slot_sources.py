@@ -138,6 +138,7 @@ def test_the_command_line_starts_without_loading_opencv_onnxruntime_or_numpy() -
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_the_example_of_an_own_detector_tracks_a_recording(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2] / "examples"
     words = [sys.executable, str(root / "own_detector.py"), str(root / "data" / "box.mcap")]
