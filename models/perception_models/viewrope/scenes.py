@@ -80,13 +80,13 @@ def views(seed: int, *, held_out: bool = False) -> Views:
         RenderingError: This machine has no OpenGL.
     """
     rng = np.random.default_rng((seed, 7))
-    for attempt in range(20):
+    for _ in range(20):
         with suppress(ConfigurationError):
             scene = _scene(rng, held_out=held_out)
             world = World(replace(scene, seed=seed))
             break
     else:
-        raise ConfigurationError(f"seed {seed} gave no possible scene in {attempt + 1} attempts")
+        raise ConfigurationError(f"seed {seed} gave no possible scene in 20 attempts")
     _light(rng, world.model)
     world.advance(_SETTLE)
     return _look(rng, scene, world, seed)
