@@ -25,7 +25,7 @@ def ray_frames(rays: Floats, rotation: Floats) -> Floats:
 
     Args:
         rays: (..., 3) directions in the optical frame, any length; none straight up or down.
-        rotation: (3, 3) from the optical frame to the world.
+        rotation: (..., 3, 3) from the optical frame to the world; of one camera, or broadcast.
 
     Returns:
         (..., 3, 3) float32.
@@ -66,7 +66,7 @@ def rotary_phases(coordinates: Floats, reference: Floats, frequencies: Floats) -
     """
     _check_coordinates(coordinates, reference, frequencies)
     offset = np.asarray(coordinates, dtype=np.float64) - reference
-    known = np.isfinite(offset).all(axis=-1)
+    known = np.asarray(np.isfinite(offset).all(axis=-1))
     angle = np.where(known[..., None], offset, 0.0)[..., None] * frequencies
     phases = np.empty((*angle.shape, 2), dtype=np.float32)
     phases[..., 0], phases[..., 1] = np.cos(angle), np.sin(angle)
@@ -94,11 +94,11 @@ def projections(
         matrix: (3, 3) intrinsics K, pixels.
         width: Of the image, pixels.
         height: Of the image, pixels.
-        camera_from_world: (4, 4); lengths in a unit that makes them about 1, since they multiply
-            queries and keys.
+        camera_from_world: (..., 4, 4); lengths in a unit that makes them about 1, since they
+            multiply queries and keys.
 
     Returns:
-        Two (4, 4) float32.
+        Two (..., 4, 4) float32.
     """
     lifted = np.eye(4)
     lifted[0, 0], lifted[1, 1] = matrix[0, 0] / width, matrix[1, 1] / height
@@ -112,22 +112,22 @@ def pluecker(rays: Floats, rotation: Floats, center: Floats) -> Floats:
 
     Args:
         rays: (..., 3) directions in the optical frame.
-        rotation: (3, 3) from the optical frame to the world.
-        center: (3,) of the camera, from a reference, in a unit that makes it about 1.
+        rotation: (..., 3, 3) from the optical frame to the world; of one camera, or broadcast.
+        center: (..., 3) of the camera, from a reference, in a unit that makes it about 1.
 
     Returns:
         (..., 6) float32: center cross direction, unit direction.
     """
     _check_rays(rays)
     _check_rotation(rotation)
-    direction = rays @ rotation.T
+    direction = (rotation @ rays[..., None])[..., 0]
     direction = direction / np.linalg.norm(direction, axis=-1, keepdims=True)
     moment = np.cross(np.broadcast_to(center, direction.shape), direction)
     return np.concatenate((moment, direction), axis=-1).astype(np.float32)
 
 
 def ray_frames_reference(rays: Floats, rotation: Floats) -> Floats:
-    """`ray_frames` written plainly, one ray at a time."""
+    """`ray_frames` of one camera written plainly, one ray at a time."""
     _check_rays(rays)
     _check_rotation(rotation)
     result = np.empty((*rays.shape, 3), dtype=np.float32)
@@ -161,8 +161,8 @@ def _check_rays(rays: Floats) -> None:
 
 
 def _check_rotation(rotation: Floats) -> None:
-    if rotation.shape != (3, 3):
-        raise ValueError(f"a rotation must have the shape (3, 3), not {rotation.shape}")
+    if rotation.shape[-2:] != (3, 3):
+        raise ValueError(f"a rotation must have the shape (..., 3, 3), not {rotation.shape}")
 
 
 def _check_coordinates(coordinates: Floats, reference: Floats, frequencies: Floats) -> None:

@@ -49,6 +49,15 @@ def test_turning_the_camera_turns_every_frame() -> None:
     )
 
 
+def test_many_cameras_at_once_give_the_frames_and_coordinates_of_each() -> None:
+    turns, centers = np.stack([TURN, np.eye(3)]), np.array([[0.1, 0.2, 0.3], [1.0, 0.0, -1.0]])
+    frames = ray_frames(RAYS, turns[:, None, None])
+    lines = pluecker(RAYS, turns[:, None, None], centers[:, None, None])
+    for k in range(2):
+        np.testing.assert_array_equal(frames[k], ray_frames(RAYS, turns[k]))
+        np.testing.assert_allclose(lines[k], pluecker(RAYS, turns[k], centers[k]), atol=1e-6)
+
+
 def test_phases_equal_their_reference_and_are_zero_where_unknown() -> None:
     points = np.random.default_rng(0).normal(0, 2, (5, 4, 3)).astype(np.float32)
     points[1, 2] = np.nan
