@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from perception_nodes.memory.keyframes import KeyFrame
 
 _INSERT_OBSERVATION = (
-    f"INSERT INTO observation ({', '.join(OBSERVATION_COLUMNS)}) "  # noqa: S608
+    f"INSERT OR REPLACE INTO observation ({', '.join(OBSERVATION_COLUMNS)}) "  # noqa: S608
     f"VALUES ({', '.join('?' * len(OBSERVATION_COLUMNS))})"
 )
 _INSERT_EVENT = (
@@ -107,12 +107,13 @@ class Batch:
             (stamp, self._session),
         )
 
-    def observation(self, due: Due) -> bool:
-        """Write an object state; False if it has numbers that are not finite."""
+    def observation(self, due: Due) -> int | None:
+        """Write an object state; its number, or None if it has numbers that are not finite."""
         state, object_id = due.state, clean(due.state.id)
-        row = to_row(state, self.sequence, self._session, due.grade, due.seen_by)
+        seq = self.sequence if due.seq is None else due.seq
+        row = to_row(state, seq, self._session, due.grade, due.seen_by)
         if row is None:
-            return False
+            return None
         if due.new:
             self._db.execute(
                 "INSERT OR IGNORE INTO object (id, session, first_seen) VALUES (?, ?, ?)",
@@ -121,14 +122,14 @@ class Batch:
         self._db.execute(_INSERT_OBSERVATION, row)
         x, y, z = state.position.tolist()
         self._db.execute(
-            "INSERT INTO observation_place VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self.sequence, x, x, y, y, z, z),
+            "INSERT OR REPLACE INTO observation_place VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (seq, x, x, y, y, z, z),
         )
-        self.sequence += 1
+        self.sequence += due.seq is None
         if due.latent and state.latent is not None:
             vector = np.ascontiguousarray(state.latent, dtype="<f4").tobytes()
             self._db.execute(_SAVE_LATENT, (object_id, clean(state.model_id), state.stamp, vector))
-        return True
+        return seq
 
     def event(self, entry: Entry) -> int:
         """Write an event, its place in the indexes and the label that it gives; return its seq."""

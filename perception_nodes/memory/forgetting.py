@@ -166,6 +166,9 @@ def _delete(db: sqlite3.Connection, span: Span) -> int:
         f"DELETE FROM agent_belief WHERE stamp BETWEEN ? AND ? AND {who}",  # noqa: S608
         (*span.times, *span.names, *span.names),
     ).rowcount
+    if span.since is None and span.until is None:
+        db.execute(f"DELETE FROM pin WHERE object IN ({marks})", span.names)  # noqa: S608
+    db.execute("DELETE FROM pin WHERE event IN (SELECT seq FROM temp.gone_event)")
     shown = f"EXISTS (SELECT 1 FROM json_each (shows) WHERE value IN ({marks}))"  # noqa: S608
     db.execute(
         "DELETE FROM keyframe WHERE event IN (SELECT seq FROM temp.gone_event) OR "  # noqa: S608

@@ -1,7 +1,10 @@
 """Which object states are worth a row, and which old rows may go.
 
 Between two rows of an object nothing happened for more than a tenth of a second that its
-covariance does not explain, and about a second passed at most. An object keeps some `MOST_ROWS`
+covariance does not explain. Time is subjective: while nothing happens to an object, its newest row
+is brought up to date every second in place, and a new one comes only when the quiet time has
+doubled, so that an hour of rest costs a dozen rows. The numbers of the log are the ticks of that
+clock. An object keeps some `MOST_ROWS`
 rows whose spacing grows in proportion to their age, so that a memory stays small however long an
 object is watched.
 """
@@ -39,6 +42,9 @@ class _Trace:
     visibility: Visibility
     rows: int
     latent_stamp: int | None
+    seq: int  # of its newest row
+    since: int  # when it was found at rest
+    inserted: int  # when its newest row was new
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +57,7 @@ class Due:
         seen_by: The camera of the image at `state.last_seen`.
         new: Whether the object may be new to the memory.
         latent: Whether its latent is due too.
+        seq: The row that is brought up to date; None for a new one.
     """
 
     state: ObjectState
@@ -58,6 +65,7 @@ class Due:
     seen_by: str
     new: bool
     latent: bool
+    seq: int | None = None
 
 
 class Observations:
@@ -102,16 +110,21 @@ class Observations:
             if grade > ROUTINE or state.id in chosen
         ]
 
-    def written(self, rows: Iterable[Due]) -> None:
-        """The rows are in the file."""
-        for due in rows:
+    def written(self, rows: Iterable[tuple[Due, int]]) -> None:
+        """The rows are in the file, with these numbers."""
+        for due, seq in rows:
             state, old = due.state, self._traces.get(due.state.id)
             latent_stamp = state.stamp if due.latent else (old.latent_stamp if old else None)
-            rows_now = old.rows + 1 if old else 1
-            if rows_now % _THINNED_AT_ONCE == 1:
+            added = due.seq is None
+            rows_now = (old.rows if old else 0) + added
+            if added and rows_now % _THINNED_AT_ONCE == 1:
                 self._crowded.append(state.id)
+            rests = old is not None and due.grade == ROUTINE
+            since = old.since if old is not None and rests else state.stamp
+            inserted = state.stamp if added or old is None else old.inserted
             self._traces[state.id] = _Trace(
-                state.stamp, state.position.copy(), state.visibility, rows_now, latent_stamp
+                *(state.stamp, state.position.copy(), state.visibility, rows_now, latent_stamp),
+                *(seq, since, inserted),
             )
 
     def forget(self) -> None:
@@ -146,7 +159,14 @@ class Observations:
         latent = state.latent is not None and (
             grade == SEEN_DIFFERENTLY or since is None or state.stamp - since >= _LATENT_PERIOD
         )
-        return Due(state, grade, seen_by, trace is None, latent)
+        quiet = trace is not None and grade == ROUTINE and trace.inserted > trace.since
+        if (
+            trace is None
+            or not quiet
+            or state.stamp - trace.since >= 2 * (trace.inserted - trace.since)
+        ):
+            return Due(state, grade, seen_by, trace is None, latent)
+        return Due(state, grade, seen_by, False, latent, trace.seq)
 
 
 def thin(db: sqlite3.Connection, object_id: str) -> None:

@@ -126,6 +126,9 @@ class MemoryQueries(Minds):
                 if row["object"] not in newest or row["seq"] > newest[row["object"]]["seq"]:
                     newest[row["object"]] = row
         records = [to_record(row) for row in newest.values()]
+        if since is not None:  # what had been there before and rested has no row in that time
+            rested = (r for r in self.records(since) if r.state.id not in newest)
+            records += [r for r in rested if r.map_id == self.map_id and is_known(r, since)]
         far = [(float(np.linalg.norm(r.state.position - position)), r) for r in records]
         inside = [pair for pair in far if pair[0] <= radius]
         return sorted(inside, key=lambda pair: (pair[0], natural(pair[1].state.id)))

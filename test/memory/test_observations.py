@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +25,27 @@ def stamps(path: Path, object_id: str = "o1") -> list[int]:
         return [record.state.stamp for record in memory.trail(object_id)]
 
 
-def test_a_resting_object_costs_a_row_a_second_and_one_on_closing(tmp_path: Path) -> None:
+def test_an_hour_of_rest_costs_a_dozen_rows_and_the_newest_is_fresh(tmp_path: Path) -> None:
     path = tmp_path / "memory.db"
     with Memory(path) as memory:
-        for frame in range(15 * 5 + 4):
-            memory.write(scene(frame * FRAME, state("o1", frame * FRAME)))
+        memory.write(scene(0, state("o1", 0)))
+        ticks = memory.next_sequence
+        for second in range(1, 3601):
+            stamp = second * SECOND
+            memory.write(scene(stamp, state("o1", stamp)))
+            if second == 1800:
+                with MemoryReader(path) as reader:
+                    assert reader.where_is("o1").states[0].last_seen >= stamp - SECOND
+        assert memory.next_sequence - ticks <= 14
+        near = memory.near(np.zeros(3), 1.0, since=3000 * SECOND, until=3010 * SECOND)
+        assert [r.state.id for _, r in near] == ["o1"]
+        moved = state("o1", 3700 * SECOND, (1, 0, 0))
+        memory.write(scene(3700 * SECOND, moved))
+        memory.write(scene(3702 * SECOND, state("o1", 3702 * SECOND, (1, 0, 0))))
     kept = stamps(path)
-    assert len(kept) == 6
-    assert kept[-1] == (15 * 5 + 3) * FRAME
-    assert all(SECOND <= b - a <= SECOND + FRAME for a, b in pairwise(kept[:-1]))
+    gaps = np.diff(kept[1:12]) / SECOND
+    assert np.allclose(gaps[1:] / gaps[:-1], 2.0, atol=0.5)
+    assert kept[-2:] == [3700 * SECOND, 3702 * SECOND]
 
 
 def test_a_move_is_kept_only_if_the_covariance_does_not_explain_it(tmp_path: Path) -> None:
@@ -88,7 +99,7 @@ def test_the_trail_of_an_object_is_bounded_and_sparser_with_age(tmp_path: Path) 
     path = tmp_path / "memory.db"
     with Memory(path) as memory:
         for tick in range(4000):
-            memory.write(scene(tick * SECOND, state("o1", tick * SECOND)))
+            memory.write(scene(tick * SECOND, state("o1", tick * SECOND, (0.03 * tick, 0, 0))))
     kept = stamps(path)
     assert len(kept) <= MOST_ROWS + 16
     assert kept[0] == 0

@@ -1,0 +1,220 @@
+"""Days: what happened long ago becomes episodes, so that the file stays bounded.
+
+First go events that caused nothing and were caused by nothing, then the rest, always the oldest.
+What stays: the newest half of the log, what explains how every object came to be as it is now (its
+causal skeleton), and what was pinned, with its causes. Each time an episode says how much of what
+happened is no longer told one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from perception_nodes.memory.batch import Batch, Entry
+from perception_nodes.memory.explanation import ATTRIBUTES
+from perception_nodes.memory.forgetting import FORGOTTEN, permitted
+
+EPISODE = "episode"
+MOST_EVENTS = 100_000
+MOST_EPISODES = 500
+MOST_PICTURES = 10_000
+MOST_BELIEFS = 50_000
+AT_ONCE = 256  # events that become one episode
+
+_STAY = f"kind NOT IN ('{EPISODE}', '{FORGOTTEN}', 'repaired', 'map_corrected')"
+_MOST_NAMED = 16
+_DEEPEST = 32
+_SECOND = 1_000_000_000
+
+_OLD = f"SELECT seq FROM event e WHERE seq > :after AND seq < :until AND {_STAY}"  # noqa: S608
+_ANY = _OLD + " ORDER BY seq LIMIT :k"
+_ALONE = """
+AND NOT EXISTS (SELECT 1 FROM edge WHERE target = e.seq AND kind != 'part_of')
+AND NOT EXISTS (SELECT 1 FROM edge WHERE source = e.seq AND kind != 'part_of')
+ORDER BY seq LIMIT :k"""
+_LOOSE = _OLD + _ALONE
+_NEWEST_OF = """
+SELECT max (s.event) FROM event_subject s JOIN event e ON e.seq = s.event
+WHERE s.object = ? AND s.position = 0 AND e.kind IN ({kinds})
+"""
+
+
+@dataclass(slots=True)
+class Consolidation:
+    """Keeps the log near a number of events, a small step at a time.
+
+    Attributes:
+        most: How many events are told one by one.
+        count: How many there are.
+    """
+
+    most: int
+    count: int
+    _loose: int = 0  # up to where loose events were looked for
+
+    @classmethod
+    def of(cls, db: sqlite3.Connection, most: int) -> Consolidation:
+        """Go on with a memory."""
+        return cls(most, int(db.execute("SELECT count(*) FROM event").fetchone()[0]))
+
+    def step(self, db: sqlite3.Connection, batch: Batch, added: int) -> None:
+        """After `added` events were written, inside their transaction: forget as much as is due."""
+        self.count += added
+        if self.count <= self.most + AT_ONCE:
+            return
+        victims = self._victims(db)
+        if not victims:
+            self.most += self.most // 10  # all of it is needed; look again when there is more
+            return
+        self._drop(db, batch, victims)
+        self._merge(db, batch)
+        _bound_pictures(db, _protected(db))
+        _bound_beliefs(db)
+        self.count = int(db.execute("SELECT count(*) FROM event").fetchone()[0])
+
+    def _victims(self, db: sqlite3.Connection) -> list[int]:
+        keep = _protected(db)
+        newer = "SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?"
+        row = db.execute(newer, (self.most // 2,)).fetchone()
+        if row is None:
+            return []
+        for query, after in ((_LOOSE, self._loose), (_ANY, 0)):
+            limits = {"after": after, "until": row[0], "k": AT_ONCE + len(keep)}
+            found = [seq for (seq,) in db.execute(query, limits) if seq not in keep][:AT_ONCE]
+            if len(found) == AT_ONCE:
+                if query == _LOOSE:
+                    self._loose = found[-1]
+                return found
+        return found
+
+    def _drop(self, db: sqlite3.Connection, batch: Batch, victims: Sequence[int]) -> None:
+        keys = json.dumps(victims)
+        chosen = "(SELECT value FROM json_each (?))"
+        rows = db.execute(f"SELECT * FROM event WHERE seq IN {chosen}", (keys,)).fetchall()  # noqa: S608
+        counts = Counter(row["kind"] for row in rows)
+        who = Counter(name for row in rows for name in json.loads(row["subjects"]))
+        stamps = [row["stamp"] for row in rows]
+        episode = _log(batch, min(stamps), max(stamps), counts, who)
+        db.execute(
+            "INSERT OR IGNORE INTO edge (kind, source, target, weight, evidence) "
+            "SELECT DISTINCT 'part_of', x.target, ?, 1.0, '[]' FROM edge x "
+            "WHERE x.kind = 'causes' AND x.target BETWEEN ? AND ?",
+            (episode, victims[0], victims[-1]),
+        )
+        delete(db, rows)
+
+    def _merge(self, db: sqlite3.Connection, batch: Batch) -> None:
+        """Make one of two small old neighbors where there are too many episodes."""
+        rows = db.execute(
+            "SELECT * FROM event WHERE kind = ? ORDER BY stamp, seq", (EPISODE,)
+        ).fetchall()
+        if len(rows) <= MOST_EPISODES:
+            return
+        told = [_read(row) for row in rows]
+        newest = max(row["stamp"] for row in rows) + 1
+        costs = [
+            (told[i][2].total() + told[i + 1][2].total()) / (newest - rows[i + 1]["stamp"])
+            for i in range(len(rows) - 1)
+        ]
+        i = min(range(len(costs)), key=costs.__getitem__)
+        (since, _, counts, who), (_, until, more, others) = told[i], told[i + 1]
+        episode = _log(batch, since, until, counts + more, who + others)
+        for row in rows[i : i + 2]:
+            db.execute(
+                "UPDATE OR IGNORE edge SET target = ? WHERE target = ? AND kind = 'part_of'",
+                (episode, row["seq"]),
+            )
+        delete(db, rows[i : i + 2])
+
+
+def delete(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
+    """Take events out of the log and out of everything that hangs on them."""
+    with permitted(db, "consolidation"):
+        for row in rows:
+            seq = row["seq"]
+            for subject in json.loads(row["subjects"]):
+                db.execute(
+                    "DELETE FROM event_subject WHERE object = ? AND event = ?", (subject, seq)
+                )
+            db.execute(
+                "INSERT INTO event_text (event_text, rowid, text) VALUES ('delete', ?, ?)",
+                (seq, row["text"]),
+            )
+            db.execute("DELETE FROM edge WHERE source = ? OR target = ?", (seq, seq))
+            db.execute("DELETE FROM keyframe WHERE event = ?", (seq,))
+            db.execute("DELETE FROM label WHERE seq = ?", (seq,))
+            db.execute("DELETE FROM event WHERE seq = ?", (seq,))
+            db.execute("UPDATE session SET events = events - 1 WHERE id = ?", (row["session"],))
+
+
+def _protected(db: sqlite3.Connection) -> set[int]:
+    """Events that explain the present, and pinned ones, each with its causes."""
+    pins = db.execute("SELECT event, object FROM pin").fetchall()
+    keep = {row["event"] for row in pins if row["event"] is not None}
+    for row in pins:
+        query = "SELECT event FROM event_subject WHERE object = ?"
+        keep |= {seq for (seq,) in db.execute(query, (row["object"],))}
+    kinds = [", ".join(f"'{kind}'" for kind in group) for group in ATTRIBUTES.values()]
+    for (name,) in db.execute("SELECT id FROM object").fetchall():
+        for group in kinds:
+            seq = db.execute(_NEWEST_OF.format(kinds=group), (name,)).fetchone()[0]
+            keep |= {seq} - {None}
+    front = set(keep)
+    for _ in range(_DEEPEST):
+        query = """SELECT source, evidence FROM edge WHERE kind != 'part_of'
+            AND target IN (SELECT value FROM json_each (?))"""
+        rows = db.execute(query, (json.dumps(sorted(front)),)).fetchall()
+        named = {int(n) for row in rows for n in re.findall(r"event (\d+)", row["evidence"])}
+        front = ({row["source"] for row in rows} | named) - keep
+        keep |= front
+        if not front:
+            break
+    return keep
+
+
+def _log(batch: Batch, since: int, until: int, counts: Counter[str], who: Counter[str]) -> int:
+    kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(counts.items()))
+    length = (until - since) / _SECOND
+    names = tuple(name for name, _ in sorted(who.items(), key=lambda i: (-i[1], i[0])))
+    text = f"{counts.total()} events in {length:.0f} s: {kinds}"
+    evidence = (f"since {since}", *(f"{kind} {n}" for kind, n in sorted(counts.items())))
+    return batch.event(Entry(until, EPISODE, names[:_MOST_NAMED], text, evidence))
+
+
+def _read(row: sqlite3.Row) -> tuple[int, int, Counter[str], Counter[str]]:
+    """Beginning, end, counts and names of an episode."""
+    evidence = json.loads(row["evidence"])
+    counts: Counter[str] = Counter()
+    for item in evidence[1:]:
+        kind, number = item.rsplit(" ", 1)
+        counts[kind] += int(number)
+    return int(evidence[0].split()[1]), row["stamp"], counts, Counter(json.loads(row["subjects"]))
+
+
+def _bound_pictures(db: sqlite3.Connection, keep: set[int]) -> None:
+    """The oldest key frames go, unless their event is protected."""
+    over = db.execute("SELECT count(*) FROM keyframe").fetchone()[0] - MOST_PICTURES
+    if over > 0:
+        rows = db.execute(
+            "SELECT id FROM keyframe WHERE event NOT IN (SELECT value FROM json_each (?)) "
+            "ORDER BY id LIMIT ?",
+            (json.dumps(sorted(keep)), over),
+        ).fetchall()
+        db.executemany("DELETE FROM keyframe WHERE id = ?", [tuple(row) for row in rows])
+
+
+def _bound_beliefs(db: sqlite3.Connection) -> None:
+    """The oldest beliefs of others go, unless they are the last ones of their kind."""
+    over = db.execute("SELECT count(*) FROM agent_belief").fetchone()[0] - MOST_BELIEFS
+    if over > 0:
+        db.execute(
+            "DELETE FROM agent_belief WHERE id IN (SELECT b.id FROM agent_belief b WHERE EXISTS "
+            "(SELECT 1 FROM agent_belief n WHERE n.agent = b.agent AND n.object = b.object "
+            "AND n.stamp > b.stamp) ORDER BY b.id LIMIT ?)",
+            (over,),
+        )
