@@ -17,7 +17,6 @@ from perception_nodes.cjepa.model import (
     Bodies,
     Rollout,
     WorldModel,
-    levels,
     nearest,
 )
 from perception_nodes.cjepa.source import Futures
@@ -84,7 +83,7 @@ class CjepaFutures:
         history = self._history.bodies()
         predicted: dict[str, Prediction] = {}
         caused: list[Influence] = []
-        for level in levels(history[-1]):
+        for level in self._history.free():
             part = [bodies.only(level) for bodies in history]
             part = [b.only(nearest(part[-1], MAX_BODIES, None)) for b in part]
             rollout, found = influences(self._model, part, _STEPS, self._path())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from perception_nodes.arrays import Floats
-from perception_nodes.cjepa.model import HISTORY, INTERVAL, Bodies
+from perception_nodes.cjepa.model import AGE, HISTORY, INTERVAL, Bodies, levels, unsupported
 from perception_nodes.scene import ObjectState
 
 STEP = round(INTERVAL * 1e9)
@@ -30,6 +30,8 @@ class History:
         self._before: tuple[int, dict[str, Row]] | None = None
         self.stamp = 0
         """Time of the newest moment, ns; 0 before the first."""
+        self.held: frozenset[str] = frozenset()
+        """Objects that hung in the air when they were last seen."""
 
     def reset(self) -> None:
         """Forget everything."""
@@ -37,6 +39,7 @@ class History:
         self._robots.clear()
         self._before = None
         self.stamp = 0
+        self.held = frozenset()
 
     def note(self, stamp: int, objects: Sequence[ObjectState], robot: Floats | None = None) -> bool:
         """Take the objects at a time.
@@ -56,6 +59,7 @@ class History:
             name: (bodies.states[k], bodies.beliefs[k], bodies.size[k], bodies.physics[k])
             for k, name in enumerate(bodies.ids)
         }
+        self._note_held(bodies)
         added = False
         if self._before is None:
             self._add(stamp, rows, robot)
@@ -65,6 +69,19 @@ class History:
             added = True
         self._before = (stamp, rows)
         return added
+
+    def free(self) -> list[list[int]]:
+        """Indices of the objects that nothing holds, by level; see `model.levels`."""
+        newest = self.bodies()[-1]
+        free = [i for i, name in enumerate(newest.ids) if name not in self.held]
+        return [[free[i] for i in level] for level in levels(newest.only(free))]
+
+    def _note_held(self, bodies: Bodies) -> None:
+        hangs = unsupported(bodies)
+        seen = bodies.beliefs[:, AGE] <= 0.0
+        now = {name for k, name in enumerate(bodies.ids) if seen[k] and hangs[k]}
+        before = {name for k, name in enumerate(bodies.ids) if not seen[k] and name in self.held}
+        self.held = frozenset(now | before)
 
     def bodies(self) -> list[Bodies]:
         """The objects of the newest moment in `HISTORY` moments, oldest first.

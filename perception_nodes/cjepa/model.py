@@ -27,6 +27,7 @@ AGE = 6
 _LEAST = (-7.6, -7.6, -5.3, -5.3, -5.3, -3.0)
 _UNKNOWN_SPIN = 1.1
 _NANOSECONDS = 1e-9
+_SUPPORTED = 0.04
 _AWAY = (0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -204,6 +205,21 @@ def levels(bodies: Bodies, gap: float = 0.3) -> list[list[int]]:
     order = np.argsort(bottoms, kind="stable")
     breaks = np.flatnonzero(np.diff(bottoms[order]) > gap) + 1
     return [sorted(int(i) for i in part) for part in np.split(order, breaks)]
+
+
+def unsupported(bodies: Bodies) -> Bools:
+    """(N,) whether an object hangs in the air: neither on the support nor on another object.
+
+    What hangs there unmoved or rises is held by a hand that nobody sees, and does not fall.
+    """
+    half = reach(bodies.states, bodies.size)
+    low, high = bodies.states[:, :3] - half, bodies.states[:, :3] + half
+    apart = low[:, None, 2] - high[None, :, 2]
+    beside = (low[:, None, :2] > high[None, :, :2]) | (high[:, None, :2] < low[None, :, :2])
+    carried = (np.abs(apart) < _SUPPORTED) & ~beside.any(axis=-1)
+    np.fill_diagonal(carried, False)
+    above = low[:, 2] - support_height(bodies) > _SUPPORTED
+    return np.asarray(above & ~carried.any(axis=1))
 
 
 def nearest(bodies: Bodies, most: int, robot: Floats | None) -> list[int]:

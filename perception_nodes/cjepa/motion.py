@@ -15,18 +15,21 @@ import numpy as np
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.history import STEP, History
 from perception_nodes.cjepa.model import (
+    INTERVAL,
     MAX_BODIES,
     POSITION,
     ROTATION,
     VELOCITY,
     Bodies,
     WorldModel,
-    levels,
     nearest,
 )
 from perception_nodes.scene import ObjectState
 
-_HELD_DISTANCE, _HELD_SPEED = 0.0015, 0.015
+_START_SPEED = 0.06
+"""Above what speed, m/s, an unseen object at rest is believed to be set in motion."""
+_STOP_SPEED = 0.015
+"""Below what speed one that moves is believed to rest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +111,7 @@ class CjepaMotion:
         """By id of what moves unseen: state now, state one step ahead, its deviations."""
         found = {}
         history, robot = self._history.bodies(), self._history.robot()
-        for level in levels(history[-1]):
+        for level in self._history.free():
             if not any(history[-1].ids[i] in unseen for i in level):
                 continue
             part = [bodies.only(level) for bodies in history]
@@ -128,9 +131,10 @@ class CjepaMotion:
         now, found = history[-1], {}
         for k, name in enumerate(now.ids):
             before, after = now.states[k], ahead.states[0, 0, k]
-            apart = float(np.linalg.norm(after[POSITION] - before[POSITION]))
-            speed = float(np.linalg.norm(after[VELOCITY]))
-            if name in unseen and (apart > _HELD_DISTANCE or speed > _HELD_SPEED):
+            apart = float(np.linalg.norm(after[POSITION] - before[POSITION])) / INTERVAL
+            speed = max(apart, float(np.linalg.norm(after[VELOCITY])))
+            moving = float(np.linalg.norm(before[VELOCITY])) > _STOP_SPEED
+            if name in unseen and speed > (_STOP_SPEED if moving else _START_SPEED):
                 found[name] = (before, after, ahead.deviations[0, 0, k])
             elif name in self._ahead:
                 resting = before.copy()

@@ -1,0 +1,28 @@
+"""The world model that comes with the program, or another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perception_nodes.cjepa.calibration import CALIBRATION, read_calibration
+from perception_nodes.cjepa.model import WorldModel
+from perception_nodes.inference.loading import load_network
+from perception_nodes.model_cards import weights_folder
+
+CARD = "cjepa.yaml"
+
+
+def load_world_model(folder: Path | None = None, device: str = "auto") -> WorldModel:
+    """Check and load `cjepa.onnx` with its calibration.
+
+    Args:
+        folder: Where they are; by default those that come with the program.
+        device: "auto", "tensorrt", "cuda" or "cpu".
+
+    Raises:
+        ModelError: A file is missing, or the network is not the one of its card.
+    """
+    folder = folder or weights_folder()
+    calibration = read_calibration(folder / CALIBRATION)
+    # so small a network only waits for a second thread
+    return WorldModel(load_network(folder / CARD, device, threads=1), calibration)
