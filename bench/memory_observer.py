@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from memory_world import PERSON, RATE, ROBOT, SECOND, Path, Step
+from memory_world import PERSON, RATE, ROBOT, SECOND, Course, Step
 
 from perception_nodes.arrays import Floats
 from perception_nodes.geometry.pose import Pose
@@ -43,7 +43,7 @@ class Observer:
         self._looked = True
         self._touching: set[tuple[str, str]] = set()
 
-    def watch(self, step: Step, path: Path) -> Iterator[SceneState]:
+    def watch(self, step: Step, path: Course) -> Iterator[SceneState]:
         """The scene states of a step, in order of time."""
         waiting = sorted(step.actions, key=lambda action: action.stamp)
         for index, time in enumerate(path.times.tolist()):

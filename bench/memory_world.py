@@ -59,7 +59,7 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class Course:
     """Motion of a step: (T,) seconds, by object (T, 3) meters, and whom the pusher touched."""
 
     times: Floats
@@ -81,7 +81,7 @@ class Step:
     by_object: dict[str, set[str]] = field(default_factory=dict)  # moved object -> direct movers
     shares: list[Influence] = field(default_factory=list)
     removed: str = ""
-    path: Path | None = None
+    path: Course | None = None
 
     def moving(self, name: str, stamp: int) -> bool:
         """Whether an object truly moved within half a second of a time."""
@@ -115,7 +115,7 @@ class Table:
         self.world = World(scene)
         self.world.advance(1.0)
 
-    def step(self) -> tuple[Step, Path]:
+    def step(self) -> tuple[Step, Course]:
         """One step: what is true of it, and how the objects moved."""
         kind = self.rng.choice(["together", "push", "away push", "away carry", "taken"],
                                p=[0.55, 0.2, 0.1, 0.12, 0.03])  # fmt: skip
@@ -240,7 +240,7 @@ class Table:
         world._removed = frozenset(gone)
         self.scene, self.world = scene, world
 
-    def _causes(self, step: Step, before: World, path: Path, end: float) -> None:
+    def _causes(self, step: Step, before: World, path: Course, end: float) -> None:
         """Run the step again without each action and each object that moved."""
         onsets = {n: t for n, p in path.positions.items() if (t := _onset(p)) is not None}
         without = {
@@ -281,13 +281,13 @@ def _onset(positions: Floats) -> int | None:
     return int(np.argmax(far > _TRUE_MOVE)) if far.max() > _TRUE_MOVE else None
 
 
-def _way(path: Path, name: str, until: int) -> float:
+def _way(path: Course, name: str, until: int) -> float:
     """How far an object is at a sample from where it began, meters."""
     positions = path.positions.get(name)
     return 0.0 if positions is None else float(np.linalg.norm(positions[until] - positions[0]))
 
 
-def _follow(world: World, end: float) -> Path:
+def _follow(world: World, end: float) -> Course:
     """Positions at `RATE`, from now on."""
     begin = world.time
     world.advance(begin)  # a fresh branch does not know yet where its bodies are
@@ -301,4 +301,4 @@ def _follow(world: World, end: float) -> Path:
             rows[name].append(world.motion(name).pose.translation)
         pushed.append({name for pair in world.touching() if PUSHER in pair for name in pair})
     positions = {name: np.array(row) for name, row in rows.items()}
-    return Path(np.array([begin, *times]), positions, pushed)
+    return Course(np.array([begin, *times]), positions, pushed)

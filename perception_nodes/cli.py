@@ -22,6 +22,7 @@ _ORDER = (
     "history",
     "what-if",
     "label",
+    "memory",
     "score",
     "up",
 )

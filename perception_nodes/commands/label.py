@@ -33,15 +33,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Name it and say what it is now."""
-    from perception_nodes.errors import MemoryStoreError
-    from perception_nodes.memory.writer import Memory
+    from perception_nodes.memory.writer import existing_memory
 
-    if not args.memory.is_file():
-        raise MemoryStoreError(
-            f"there is no memory {args.memory}",
-            "`permanence replay` writes one; name another with --memory",
-        )
-    with Memory(args.memory) as memory:
+    with existing_memory(args.memory) as memory:
         memory.label(args.id, args.name)
         print(memory.where_is(args.id).sentence)
     return 0

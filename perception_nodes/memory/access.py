@@ -58,6 +58,11 @@ class MemoryAccess:
         """The newest message time, ns; None in an empty memory."""
         return self._newest_session("last_stamp")
 
+    def sessions(self) -> list[tuple[int, int]]:
+        """First and last stamp of each unbroken stretch of message time, ns, oldest first."""
+        rows = self._rows("SELECT first_stamp, last_stamp FROM session ORDER BY id")
+        return [(row[0], row[1]) for row in rows]
+
     @property
     def map_id(self) -> str | None:
         """The map of the newest session; None in an empty memory."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -201,3 +202,17 @@ class Memory(StreamWriter):
             kept = () if not names else self._latest.objects
             left = tuple(state for state in kept if state.id not in names)
             self._latest = replace(self._latest, objects=left, events=())
+
+
+def existing_memory(path: Path) -> Memory:
+    """Open a memory for writing that must be there already.
+
+    Raises:
+        MemoryStoreError: There is none, or as for `Memory`.
+    """
+    if not path.is_file():
+        raise MemoryStoreError(
+            f"there is no memory {path}",
+            "`permanence replay` writes one; name another with --memory",
+        )
+    return Memory(path)
