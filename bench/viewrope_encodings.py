@@ -22,10 +22,10 @@ from perception_models.device import choose, describe
 from perception_models.viewrope.encodings import Encoding
 from perception_models.viewrope.revisits import TEST, TRAINING, load
 from perception_models.viewrope.study import ARMS, DEPTHS, Arm, Episodes, train
-from perception_models.viewrope.study_retrieval import SELECTED, evaluate
+from perception_models.viewrope.study_retrieval import SELECTED, copied, evaluate
 
 NAME = "viewrope_encodings"
-TIERS = {"cpu": (3, 150, 4), "full": (5, 6000, 16)}
+TIERS = {"cpu": (3, 150, 4), "full": (5, 3000, 16)}
 ROOMS = {"cpu": 32, "full": TEST.count}
 RETRIEVAL = Encoding.VIEW
 """Of this arm, what the choice of frames is worth is measured as well."""
@@ -57,7 +57,7 @@ def main() -> None:
     """Measure a tier and keep the other's figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tier", choices=tuple(TIERS), default="cpu")
-    parser.add_argument("--arms", nargs="*", help="only these; others are kept")
+    parser.add_argument("--arms", nargs="*", help="only these, or none; others are kept")
     args = parser.parse_args()
     seeds, steps, size = TIERS[args.tier]
     training = load(TRAINING)
@@ -66,13 +66,18 @@ def main() -> None:
     figures = json.loads(path.read_text())["figures"] if path.exists() else {}
     setup = {
         "seeds": list(range(seeds)), "steps": steps, "batch": size, "selected": SELECTED,
-        "machine": describe(choose("cpu")), "depths": list(DEPTHS),
+        "machine": describe(choose("auto")), "depths": list(DEPTHS),
         "rooms": {"training": TRAINING.count, "test": ROOMS[args.tier]},
     }  # fmt: skip
-    kept = figures.get(args.tier, {}).get("arms", {}) if args.arms else {}
+    before = figures.get(args.tier, {})
+    same = all(before.get(name) == setup[name] for name in ("seeds", "steps", "batch", "rooms"))
+    kept = before["arms"] if args.arms is not None and same else {}
+    reference = copied(Episodes(test, ARMS[0]))
+    setup["copying"] = {name: rounded(values) for name, values in reference.items()}
     figures[args.tier] = {**setup, "arms": kept}
+    write_result(NAME, figures)
     for arm in ARMS:
-        if args.arms and str(arm) not in args.arms:
+        if args.arms is not None and str(arm) not in args.arms:
             continue
         begun = time.process_time()
         stack = train(arm, training, list(range(seeds)), steps, size)

@@ -12,7 +12,7 @@ from perception_models.viewrope import revisits
 from perception_models.viewrope.encodings import Encoding
 from perception_models.viewrope.revisits import MEMORY, PATCH_RAYS, RETURNS, Episode
 from perception_models.viewrope.study import ARMS, Arm, Episodes, StudyNetwork, train
-from perception_models.viewrope.study_retrieval import SELECTED, affinity, evaluate, overlap
+from perception_models.viewrope.study_retrieval import SELECTED, affinity, copied, evaluate, overlap
 
 ROOMS = 2
 
@@ -57,18 +57,10 @@ def test_a_room_is_drawn_the_same_again(data: dict[str, Tensor]) -> None:
 def test_what_was_seen_before_can_be_copied_along_the_ray(data: dict[str, Tensor]) -> None:
     """Ties pictures, poses, patch rays, targets and visibility together."""
     episodes = Episodes(data, Arm(Encoding.NONE))
-    rays = torch.from_numpy(PATCH_RAYS / np.linalg.norm(PATCH_RAYS, axis=1, keepdims=True))
-    world = torch.einsum("efij,lj->efli", data["rotation"], rays)
-    asked, there = world[:, MEMORY : MEMORY + RETURNS], world[:, :MEMORY].flatten(1, 2)
-    nearest = torch.einsum("eqli,eki->eqlk", asked, there).argmax(dim=-1)
-    memory, target = episodes.target[:, :MEMORY].flatten(1, 2), episodes.target[:, MEMORY:]
-    copied = torch.stack([m[n] for m, n in zip(memory, nearest, strict=True)])
-    error = (copied - target[:, :RETURNS]).square().mean(dim=-1)
-    known = episodes.known[:, :RETURNS] >= 0.99
-    new = episodes.known[:, :RETURNS] <= 0.01
-    assert known.sum() > 50
-    assert error[known].mean() < 0.4 * target.var()
-    assert error[new].mean() > 1.5 * error[known].mean()
+    found = {name: float(values.nanmean()) for name, values in copied(episodes).items()}
+    assert found["turned revisited"] < 0.4 * episodes.target.var()
+    assert found["turned first"] > 1.5 * found["turned revisited"]
+    assert found["translated revisited"] > 1.5 * found["turned revisited"]
 
 
 @pytest.mark.parametrize("arm", ARMS, ids=str)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from perception_kernels.rays import frequencies, pluecker, projections, ray_frames, rotary_phases
 from perception_models.cells import Batch, Call, Cell, CellStack
 from perception_models.data import stream
-from perception_models.device import autocast, precision
+from perception_models.device import autocast, choose, precision
 from perception_models.optimizers.build import Optimizers
 from perception_models.optimizers.names import DEFAULT_METHOD
 from perception_models.trainer import rate_factor
@@ -195,20 +195,25 @@ class Episodes:
 def train(
     arm: Arm, data: Mapping[str, Tensor], seeds: list[int], steps: int, size: int
 ) -> CellStack:
-    """All seeds of one arm, trained together."""
-    cells, device = [Cell(seed) for seed in seeds], torch.device("cpu")
+    """All seeds of one arm, trained together on the GPU if there is one; they end on the CPU."""
+    cells, device = [Cell(seed) for seed in seeds], choose("auto")
     stack = CellStack(lambda: StudyNetwork(arm.encoding), cells, {"full": {}}, device)
     optimizers = Optimizers(stack.networks, DEFAULT_METHOD, 0.0, _REST_RATE, _DECAY)
     episodes = Episodes(data, arm)
     resolved = precision("auto", device)
     for step in range(steps):
-        batches = {seed: episodes.draw(step, seed, size) for seed in seeds}
+        batches = {
+            seed: {k: v.to(device) for k, v in episodes.draw(step, seed, size).items()}
+            for seed in seeds
+        }
         with autocast(resolved, device):
             losses = stack.losses(_loss, batches)
         torch.autograd.backward(losses.sum())
         for network in stack.networks:
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizers.step(rate_factor(step, steps, 0.05, decay=True))
+    for network in stack.networks:
+        network.cpu()
     return stack
 
 

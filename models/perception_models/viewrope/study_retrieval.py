@@ -102,6 +102,23 @@ def _chunk(
     return found
 
 
+def copied(episodes: Episodes) -> dict[str, Tensor]:
+    """Errors, as of `evaluate`, of copying the memory patch whose ray points most the same way.
+
+    No network: what direction alone is worth without learning, which parallax misleads.
+    """
+    rows = torch.arange(episodes.count)
+    rays = torch.nn.functional.normalize(torch.tensor(PATCH_RAYS).double(), dim=-1)
+    asked, there = ((x @ rays.T).transpose(-1, -2).flatten(1, 2) for x in episodes.rotations(rows))
+    target = episodes.target.flatten(1, 2)
+    answers = []
+    for row in rows:
+        nearest = (asked[row] @ there[row].T).argmax(dim=-1)
+        answers.append(target[row, nearest])
+    batch = {"target": target[:, MEMORY * TOKENS :]}
+    return errors(torch.stack(answers), batch, episodes, rows)
+
+
 def errors(found: Tensor, batch: Batch, episodes: Episodes, rows: Tensor) -> dict[str, Tensor]:
     """Mean squared error [episodes] of patches seen before and of others, by kind of return."""
     error = (found - batch["target"]).square().mean(dim=-1).reshape(len(rows), -1, TOKENS)
