@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evidence.statistics import Interval, paired_difference, paired_ratio
+from evidence.statistics import Interval, false_alarms, paired_difference, paired_ratio
 from evidence.tables import bars, table
 from perception_nodes.arrays import Floats
 
@@ -152,7 +152,19 @@ def _falsifiers(arms: dict[str, Any]) -> str:
             "refuted" if gain.high < 0 else "holds",
         ])  # fmt: skip
     header = ["prediction", "difference of errors", "verdict"]
-    return f"Predictions that could have failed:\n\n{table(header, lines)}\n{_LEAK}"
+    text = f"Predictions that could have failed:\n\n{table(header, lines)}\n{_LEAK}"
+    if {"view", "screen"} <= arms.keys():
+        text += _control(arms)
+    return text
+
+
+def _control(arms: dict[str, Any]) -> str:
+    view, screen = (_pooled(arms[arm], "all", "turned revisited") for arm in ("view", "screen"))
+    alarms = false_alarms(*_paired(view, screen), trials=60)
+    return (
+        "\nNegative control: with the pairs of view and screen in random order a difference was "
+        f"found in {100 * alarms.value:.0f} % of 60 trials (about 5 % is chance).\n"
+    )
 
 
 def _verdict(what: str, found: Interval, wanted: int) -> list[object]:
