@@ -1,0 +1,211 @@
+"""The world model at run time, with a network that knows only how to go straight on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from perception_nodes.arrays import Floats
+from perception_nodes.cjepa.calibration import Calibration
+from perception_nodes.cjepa.futures import CjepaFutures
+from perception_nodes.cjepa.history import STEP, History
+from perception_nodes.cjepa.influence import influences
+from perception_nodes.cjepa.model import MAX_BODIES, Bodies, WorldModel, levels, unsupported
+from perception_nodes.cjepa.motion import CjepaMotion
+from perception_nodes.geometry.pose import Pose
+from perception_nodes.scene import ObjectState, Visibility
+
+SECOND = 1_000_000_000
+
+
+class StraightOn:
+    """Everything keeps its velocity, but what has a present neighbor within 10 cm is pushed."""
+
+    model_id = "straight-on"
+    inputs: Mapping[str, tuple[int | str, ...]] = {}
+    outputs: Mapping[str, tuple[int | str, ...]] = {}
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        self.calls.append(dict(inputs))
+        states = inputs["states"].astype(np.float64)
+        present = inputs["present"]
+        last = states[:, -1].copy()
+        apart = np.linalg.norm(last[:, :, None, :3] - last[:, None, :, :3], axis=-1)
+        near = (apart < 0.1) & (apart > 0.0) & (present[:, None, :] > 0)
+        last[..., 12] += 0.3 * near.any(axis=-1)
+        last[..., :3] += last[..., 12:15] * inputs["interval"][:, None, None]
+        answer = np.concatenate((states[:, 1:], last[:, None]), axis=1)
+        deviations = np.concatenate((inputs["beliefs"][:, 1:], inputs["beliefs"][:, -1:]), axis=1)
+        return {
+            "next_states": answer.astype(np.float32),
+            "log_deviations": deviations[..., :6].astype(np.float32) + 0.1,
+        }
+
+    def facts(self) -> Mapping[str, str]:
+        return {}
+
+
+def thing(
+    name: str,
+    place: Sequence[float],
+    velocity: Sequence[float] = (0.0, 0.0, 0.0),
+    stamp: int = SECOND,
+    seen: int | None = None,
+) -> ObjectState:
+    last = stamp if seen is None else seen
+    return ObjectState(
+        id=name,
+        stamp=stamp,
+        pose=Pose(np.eye(3), np.array(place, dtype=float)),
+        pose_covariance=np.eye(6) * 1e-5,
+        velocity=np.array(velocity, dtype=float),
+        angular_velocity=np.zeros(3),
+        twist_covariance=np.zeros((6, 6)),
+        size=np.full(3, 0.06),
+        visibility=Visibility.VISIBLE if last == stamp else Visibility.OCCLUDED,
+        first_seen=0,
+        last_seen=last,
+        existence=1.0,
+    )
+
+
+@pytest.fixture
+def network() -> StraightOn:
+    return StraightOn()
+
+
+@pytest.fixture
+def model(network: StraightOn) -> WorldModel:
+    return WorldModel(network, Calibration())
+
+
+def test_heights_are_told_above_the_support_and_given_back_on_the_map(
+    model: WorldModel, network: StraightOn
+) -> None:
+    now = Bodies.of([thing("a", (1.0, 2.0, 0.73), (0.5, 0.0, 0.0))])
+    found = model.roll([now] * 3, 4)
+    np.testing.assert_allclose(network.calls[0]["states"][0, -1, 0, 2], 0.03, atol=1e-6)
+    np.testing.assert_allclose(found.states[0, -1, 0, :3], (1.2, 2.0, 0.73), atol=1e-5)
+
+
+def test_uncertainty_grows_from_step_to_step(model: WorldModel) -> None:
+    found = model.roll([Bodies.of([thing("a", (0, 0, 0.03))])] * 3, 5)
+    assert (np.diff(found.deviations[0, :, 0, 0]) > 0).all()
+
+
+def test_who_stands_close_is_named_as_the_cause(model: WorldModel) -> None:
+    now = Bodies.of([thing("a", (0, 0, 0.03)), thing("b", (0.07, 0, 0.03)),
+                     thing("far", (2, 2, 0.03))])  # fmt: skip
+    _, found = influences(model, [now] * 3, 5)
+    assert {(i.source, i.target) for i in found} == {("a", "b"), ("b", "a")}
+    assert all(0.5 < i.strength <= 1.0 for i in found)
+
+
+def test_no_object_gives_no_futures(model: WorldModel) -> None:
+    assert CjepaFutures(model).foresee(SECOND, ()).predictions == ()
+
+
+def test_one_object_is_foreseen_at_all_horizons(model: WorldModel) -> None:
+    found = CjepaFutures(model).foresee(SECOND, [thing("a", (0, 0, 0.03), (0.5, 0, 0))])
+    (prediction,) = found.predictions
+    assert [s - SECOND for s in prediction.stamps] == [SECOND // 2 * k for k in (1, 2, 3, 4)]
+    np.testing.assert_allclose(prediction.poses[1].translation, (0.5, 0, 0.03), atol=1e-4)
+
+
+def test_objects_beyond_the_most_are_foreseen_one_by_one_and_named(model: WorldModel) -> None:
+    objects = [thing(f"o{k}", (0.3 * k, 0, 0.03)) for k in range(MAX_BODIES + 3)]
+    objects[0] = thing("o0", (0, 0, 0.03), (0.2, 0, 0))
+    futures = CjepaFutures(model)
+    found = futures.foresee(SECOND, objects)
+    assert len(found.predictions) == len(objects)
+    # those farthest from what moves
+    assert futures.left_to_kalman == ("o16", "o17", "o18")
+
+
+def test_an_object_with_numbers_that_are_none_is_left_to_the_kalman_filter(
+    model: WorldModel, network: StraightOn
+) -> None:
+    futures = CjepaFutures(model)
+    futures.foresee(SECOND, [thing("a", (0, 0, 0.03)), thing("bad", (np.nan, 0, 0.03))])
+    assert futures.left_to_kalman == ("bad",)
+    assert all(np.isfinite(x).all() for call in network.calls for x in call.values())
+
+
+def test_an_object_that_appears_has_its_first_state_as_its_past(model: WorldModel) -> None:
+    history = History()
+    history.note(SECOND, [thing("a", (0, 0, 0.03))])
+    history.note(SECOND + STEP, [thing("a", (0, 0, 0.03)), thing("new", (1, 0, 0.03))])
+    oldest = history.bodies()[0]
+    assert oldest.ids == ("a", "new")
+    np.testing.assert_allclose(oldest.states[1, :3], (1, 0, 0.03))
+
+
+@pytest.mark.parametrize("jump", [10 * SECOND, -5 * SECOND])
+def test_a_gap_and_time_that_goes_back_start_the_history_anew(jump: int) -> None:
+    history = History()
+    for k in range(4):
+        history.note(SECOND + k * STEP, [thing("a", (0.1 * k, 0, 0.03))])
+    history.note(SECOND + jump, [thing("a", (5, 0, 0.03))])
+    assert history.stamp == SECOND + jump
+    np.testing.assert_allclose(history.bodies()[0].states[0, :3], (5, 0, 0.03))
+
+
+def test_moments_lie_on_a_grid_whatever_the_frame_rate() -> None:
+    history = History()
+    for k in range(8):
+        stamp = SECOND + k * SECOND // 15
+        history.note(stamp, [thing("a", (k / 15, 0, 0.03), stamp=stamp)])
+    places = [b.states[0, 0] for b in history.bodies()]
+    np.testing.assert_allclose(places, (0.2, 0.3, 0.4), atol=1e-6)
+
+
+def test_a_shelf_and_the_floor_are_two_worlds() -> None:
+    bodies = Bodies.of([thing("low", (0, 0, 0.03)), thing("high", (0, 0, 1.03)),
+                        thing("on low", (0, 0, 0.09))])  # fmt: skip
+    assert levels(bodies) == [[0, 2], [1]]
+
+
+def test_what_hangs_in_the_air_is_told_from_what_stands_on_something() -> None:
+    bodies = Bodies.of([thing("a", (0, 0, 0.03)), thing("on a", (0, 0, 0.09)),
+                        thing("hangs", (0.5, 0, 0.2))])  # fmt: skip
+    assert unsupported(bodies).tolist() == [False, False, True]
+
+
+def frames(motion: CjepaMotion, objects: Sequence[ObjectState], count: int) -> Mapping[str, Any]:
+    """Tell of the same objects for some steps; what is believed of the unseen at the end."""
+    found: Mapping[str, Any] = {}
+    for k in range(count):
+        stamp = SECOND + k * STEP
+        then = [thing(o.id, o.position, o.velocity, stamp, 0 if o.last_seen == 0 else None)
+                for o in objects]  # fmt: skip
+        found = motion.advance(stamp + STEP, then)
+    return found
+
+
+def test_an_unseen_object_at_rest_stays_exactly_where_it_is(model: WorldModel) -> None:
+    hidden = thing("hidden", (0, 0, 0.03), seen=0)
+    assert frames(CjepaMotion(model), [hidden, thing("far", (1, 0, 0.03))], 4) == {}
+
+
+def test_an_unseen_object_is_pushed_by_what_is_seen(model: WorldModel) -> None:
+    hidden = thing("hidden", (0, 0, 0.03), seen=0)
+    found = frames(CjepaMotion(model), [hidden, thing("pusher", (0.07, 0, 0.03))], 4)
+    assert set(found) == {"hidden"}
+    assert found["hidden"].velocity[0] == pytest.approx(0.3, abs=1e-5)
+    assert found["hidden"].position[0] == pytest.approx(0.03, abs=1e-5)
+
+
+def test_what_the_robot_does_is_told_to_the_network(model: WorldModel, network: StraightOn) -> None:
+    motion = CjepaMotion(model)
+    tip, velocity = np.array([0.1, 0.0, 0.05]), np.array([0.2, 0.0, 0.0])
+    motion.tell_robot(tip, velocity)
+    motion.advance(SECOND + STEP, [thing("hidden", (0, 0, 0.03), seen=0)])
+    robot: Floats = network.calls[-1]["robot"][0]
+    np.testing.assert_allclose(robot[:, 6], 1.0)
+    np.testing.assert_allclose(robot[-1, :3], (0.12, 0.0, 0.05), atol=1e-6)
