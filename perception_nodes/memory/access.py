@@ -83,6 +83,12 @@ class MemoryAccess:
         rows = self._rows(_ONE.format(seq=seq_of(":object", at)), object=object_id, at=at)
         return to_record(rows[0]) if rows else None
 
+    def names(self) -> dict[str, str]:
+        """The label of every object by its id; empty where it has none."""
+        label = "(SELECT label FROM label WHERE object = id ORDER BY seq DESC LIMIT 1)"
+        rows = self._rows(f"SELECT id, coalesce ({label}, '') FROM object")  # noqa: S608
+        return {key: name for key, name in sorted(rows, key=lambda row: natural(row[0]))}
+
     def find(self, name: str) -> list[str]:
         """Ids of the objects that are named by an id or a label, without regard to case."""
         rows = self._rows(
@@ -129,9 +135,11 @@ class MemoryAccess:
         given = {"since": since, "until": until, "kind": kind}
         wanted = [limits[name] for name, value in given.items() if value is not None]
         query += f" WHERE {' AND '.join(wanted)}" if wanted else ""
-        query += f" ORDER BY e.seq DESC LIMIT {MOST_EVENTS}"
+        # In a stretch of time the newest are found by their stamps, which have an index.
+        timed = object_id is None and (since is not None or until is not None)
+        query += f" ORDER BY {'e.stamp DESC, ' if timed else ''}e.seq DESC LIMIT {MOST_EVENTS}"
         rows = self._rows(query, object=object_id, **given)
-        return self._logged(reversed(rows))
+        return self._logged(sorted(rows, key=lambda row: row["seq"]))
 
     def _logged(self, rows: Iterable[sqlite3.Row]) -> list[LoggedEvent]:
         """Rows of the table `event`, with their places on the map as it is now."""

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from perception_nodes.memory.answers import LoggedEvent
 from perception_nodes.memory.explanation import Explanations
-from perception_nodes.memory.graph import EdgeKind
 from perception_nodes.memory.rows import clean
 
-_MOST_PRECEDENTS = 1000
+_MOST_PRECEDENTS = 200  # of an object
 _DEEPEST = 8
 _SHOWN = 5
-_MOVES = ("moved", "moved_unseen")
-
 _ACTIONS = """
 SELECT e.* FROM event_subject s JOIN event e ON e.seq = s.event
 WHERE s.object = :object AND e.kind = 'action' AND e.text LIKE :action ESCAPE '\\'
 ORDER BY e.seq DESC LIMIT :k
+"""
+_REACHED = """
+WITH RECURSIVE reached (root, seq, depth) AS (
+    SELECT value, value, 0 FROM json_each (:keys)
+    UNION
+    SELECT r.root, e.target, r.depth + 1 FROM reached r
+    JOIN edge e ON e.source = r.seq AND e.kind = 'causes' WHERE r.depth < :depth)
+SELECT DISTINCT r.root, e.subjects FROM reached r JOIN event e ON e.seq = r.seq
+WHERE e.kind IN ('moved', 'moved_unseen')
+"""
+_PREVENTED = """
+SELECT count(DISTINCT target) FROM edge
+WHERE kind = 'prevents' AND target IN (SELECT value FROM json_each (:keys))
 """
 _STOP = """
 SELECT e.* FROM event_subject s JOIN event e ON e.seq = s.event
@@ -36,7 +48,7 @@ class Outcomes:
 
     Attributes:
         action, name: What was asked about.
-        times: How often it was tried on the object.
+        times: How often it was tried on the object, the newest 200 times.
         moved: How often the object moved because of it.
         distances: How far it came each time that its rest was seen, meters.
         others: How often other objects moved because of it, by id, the most frequent first.
@@ -102,35 +114,26 @@ class Precedents(Explanations):
             )
         ]
         found.sort(key=lambda pair: -pair[1].seq)
-        moved, prevented, distances = 0, 0, []
+        moved, distances = 0, []
         others: Counter[str] = Counter()
+        movers = self._moved_by([event.seq for _, event in found])
         for key, event in found:
-            movers = self._moved_by(event.seq)
-            others.update(name for name in movers if name != key)
-            edges = self.causes(event.seq)
-            prevented += any(edge.kind is EdgeKind.PREVENTS for edge in edges)
-            if key in movers:
+            others.update(movers[event.seq] - {key})
+            if key in movers[event.seq]:
                 moved += 1
                 distances += self._distance(key, event)
+        keys = json.dumps(list(movers))
+        prevented = int(self._rows(_PREVENTED, keys=keys)[0][0])
         ranked = tuple(sorted(others.items(), key=lambda item: (-item[1], item[0])))
         events = tuple(event for _, event in found)
         told = (len(found), moved, tuple(distances), ranked, prevented, events)
         return Outcomes(action, clean(name), *told)
 
-    def _moved_by(self, seq: int) -> set[str]:
-        """The objects that moved because of an event, directly or through others."""
-        moved, reached, front = set(), {seq}, [seq]
-        for _ in range(_DEEPEST):
-            edges = [edge for key in front for edge in self.effects(key)]
-            front = []
-            for edge in edges:
-                if edge.kind is not EdgeKind.CAUSES or edge.target in reached:
-                    continue
-                reached.add(edge.target)
-                front.append(edge.target)
-                event = self.event(edge.target)
-                if event is not None and event.kind in _MOVES:
-                    moved.add(event.subjects[0])
+    def _moved_by(self, seqs: Sequence[int]) -> dict[int, set[str]]:
+        """By action, the objects that moved because of it, directly or through others."""
+        moved: dict[int, set[str]] = {seq: set() for seq in seqs}
+        for row in self._rows(_REACHED, keys=json.dumps(list(seqs)), depth=_DEEPEST):
+            moved[row["root"]].add(json.loads(row["subjects"])[0])
         return moved
 
     def _distance(self, key: str, action: LoggedEvent) -> list[float]:

@@ -25,6 +25,13 @@ _FARTHEST = 0.1  # m; beyond, an object was carried, which the tracker recognize
 _MOST_TERMS = 32  # of a text question
 _EVIDENCE = 3  # newest events that an answer names
 
+_COMMON = 2000  # events that contain a word, from which it is no longer rare
+_HITS = """SELECT count(*) FROM
+    (SELECT 1 FROM event_text WHERE event_text MATCH :match LIMIT :limit)"""
+_BEST = """SELECT e.* FROM event_text t JOIN event e ON e.seq = t.rowid
+    WHERE event_text MATCH :match ORDER BY bm25 (event_text), e.seq DESC LIMIT :k"""
+_NEWEST_WITH = """SELECT e.* FROM event_text t JOIN event e ON e.seq = t.rowid
+    WHERE event_text MATCH :match ORDER BY t.rowid DESC LIMIT :k"""
 _NOW_NEAR = """SELECT * FROM current WHERE removed IS NULL AND map_id = :map
     AND transform IS :frame AND x BETWEEN :x0 AND :x1 AND y BETWEEN :y0 AND :y1
     AND z BETWEEN :z0 AND :z1"""
@@ -32,6 +39,9 @@ _ONCE_NEAR = """SELECT v.* FROM observation_place p JOIN belief v ON v.seq = p.s
     WHERE p.max_x >= :x0 AND p.min_x <= :x1 AND p.max_y >= :y0 AND p.min_y <= :y1
     AND p.max_z >= :z0 AND p.min_z <= :z1 AND v.stamp BETWEEN :since AND :until
     AND v.map_id = :map AND v.transform IS :frame ORDER BY v.seq"""
+_THERE = """SELECT * FROM belief WHERE transform IS :frame AND seq IN
+    (SELECT b.seq FROM object o JOIN observation b ON b.seq = ({seq})
+    WHERE b.x BETWEEN :x0 AND :x1 AND b.y BETWEEN :y0 AND :y1 AND b.z BETWEEN :z0 AND :z1)"""
 # Half the sum of its sizes bounds how far a box reaches in any direction.
 _UNDER = """ AND object != :object AND z <= :z
 AND max (abs (x - :x), abs (y - :y)) <= (size_x + size_y + size_z) / 2"""
@@ -127,11 +137,20 @@ class MemoryQueries(Minds):
                     newest[row["object"]] = row
         records = [to_record(row) for row in newest.values()]
         if since is not None:  # what had been there before and rested has no row in that time
-            rested = (r for r in self.records(since) if r.state.id not in newest)
+            rested = [r for r in self._once(position, radius, since) if r.state.id not in newest]
             records += [r for r in rested if r.map_id == self.map_id and is_known(r, since)]
         far = [(float(np.linalg.norm(r.state.position - position)), r) for r in records]
         inside = [pair for pair in far if pair[0] <= radius]
         return sorted(inside, key=lambda pair: (pair[0], natural(pair[1].state.id)))
+
+    def _once(self, position: Floats, radius: float, at: int) -> Iterator[Record]:
+        """What was believed at a time to be in a cube."""
+        for transform, center in self._frames(position):
+            ends = {f"{axis}0": v - radius for axis, v in zip("xyz", center, strict=True)}
+            ends |= {f"{axis}1": v + radius for axis, v in zip("xyz", center, strict=True)}
+            query = _THERE.format(seq=seq_of("o.id", at))
+            for row in self._rows(query, at=at, frame=transform, **ends):
+                yield to_record(row)
 
     def _frames(self, position: Floats) -> list[tuple[bytes | None, list[float]]]:
         """A place in the coordinates of each session before the map was corrected."""
@@ -147,18 +166,27 @@ class MemoryQueries(Minds):
         ]
 
     def text(self, words: str, k: int = 10) -> list[LoggedEvent]:
-        """The `k` events whose text fits the words best, best first. Every character is allowed."""
-        terms = re.findall(r"\w+", words)[:_MOST_TERMS]
-        if not terms:
-            return []
-        match = " OR ".join(f'"{term}"' for term in terms)  # quoted: no word is an operator
-        rows = self._rows(
-            "SELECT e.* FROM event_text t JOIN event e ON e.seq = t.rowid "
-            "WHERE event_text MATCH :match ORDER BY bm25 (event_text), e.seq DESC LIMIT :k",
-            match=match,
-            k=k,
-        )
-        return self._logged(rows)
+        """The `k` events whose text fits the words best, best first. Every character is allowed.
+
+        Words that occur in thousands of events tell little: they count where there is no rarer
+        one, and then the newest events come first.
+        """
+        terms = list(dict.fromkeys(re.findall(r"\w+", words.lower())))[:_MOST_TERMS]
+        quoted = [f'"{term}"' for term in terms]  # quoted: no word is an operator
+        rare = [term for term in quoted if self._hits(term) <= _COMMON]
+        found: dict[int, sqlite3.Row] = {}
+        if rare:
+            rows = self._rows(_BEST, match=" OR ".join(rare), k=k)
+            found = {row["seq"]: row for row in rows}
+        for joint in (" AND ", " OR ") if quoted and not rare else ():
+            if len(found) < k:
+                rows = self._rows(_NEWEST_WITH, match=joint.join(quoted), k=k)
+                found = dict(list((found | {row["seq"]: row for row in rows}).items())[:k])
+        return self._logged(found.values())
+
+    def _hits(self, term: str) -> int:
+        """In how many events a word is; counted no further than needed."""
+        return int(self._rows(_HITS, match=term, limit=_COMMON + 1)[0][0])
 
     def restore(self, map_id: str, now: int | None = None) -> list[ObjectState]:
         """What was last known on a map, to be recognized again after a restart.

@@ -189,9 +189,9 @@ def objects_in(question: str, memory: MemoryQueries) -> tuple[list[str], str]:
             return found, name
     wanted = set(words)
     chosen = []
-    for state in (record.state for record in memory.records()):
-        label = set(re.findall(r"\w+", state.label.lower()))
+    for key, name in memory.names().items():
+        label = set(re.findall(r"\w+", name.lower()))
         named = bool(label) and bool(wanted) and (label <= wanted or wanted <= label)
-        if state.id.lower() in wanted or named:
-            chosen.append(state.id)
+        if key.lower() in wanted or named:
+            chosen.append(key)
     return chosen, rest

@@ -87,21 +87,28 @@ class Looks(Pictures):
         Raises:
             MemoryStoreError: The vector is not of the size of that model's, or not finite.
         """
-        matrix = self._matrix(clean(model_id))
         wanted = np.asarray(vector, dtype=np.float32).ravel()
-        if not len(matrix.about):
+        parts = [part for part in self._parts(clean(model_id)) if part.about]
+        if not parts:
             return []
-        if wanted.shape != matrix.rows.shape[1:] or not np.isfinite(wanted).all():
+        size = parts[0].rows.shape[1]
+        if wanted.shape != (size,) or not np.isfinite(wanted).all():
             raise MemoryStoreError(
-                f"vectors of {clean(model_id)!r} have {matrix.rows.shape[1]} finite numbers",
+                f"vectors of {clean(model_id)!r} have {size} finite numbers",
                 "give a latent of the same model",
             )
-        cosine = matrix.rows @ (wanted / max(float(np.linalg.norm(wanted)), 1e-12))
+        wanted /= max(float(np.linalg.norm(wanted)), 1e-12)
+        cosine = np.concatenate([part.rows @ wanted for part in parts])
+        about = [part.about for part in parts]
         best = np.argpartition(-cosine, min(k, len(cosine)) - 1)[:k]
         order: list[int] = sorted(best.tolist(), key=lambda i: (-float(cosine[i]), i))
-        return [Look(*matrix.about[i], float(cosine[i])) for i in order]
+        found = []
+        for i in order:
+            part, row = (0, i) if i < len(about[0]) else (1, i - len(about[0]))
+            found.append(Look(*about[part][row], float(cosine[i])))
+        return found
 
-    def _matrix(self, model_id: str) -> _Matrix:
+    def _parts(self, model_id: str) -> tuple[_Matrix, _Matrix]:
         """Everything of a model; of the key frames only what is new is read again."""
         known = self._matrices.get(model_id, _Matrix(np.zeros((0, 1), np.float32), []))
         last = known.about[-1][2] if known.about else 0
@@ -115,4 +122,4 @@ class Looks(Pictures):
         )
         known = known + _Matrix.of(added, size)
         self._matrices = {model_id: known}  # one model at a time, as a robot has
-        return _Matrix.of(latents, size) + known
+        return _Matrix.of(latents, size), known
