@@ -57,6 +57,12 @@ class MotionFilter:
         """An object at rest, first seen at a position with a (3, 3) covariance."""
         return cls(position.copy(), _covariance(covariance))
 
+    @property
+    def speed(self) -> float:
+        """How fast it moves, m/s; 0 where that can't be told from noise."""
+        known = self.moving and self._velocity_is_known()
+        return float(np.linalg.norm(self.velocity)) if known else 0.0
+
     def predict(self, dt: float, hidden: bool, parameters: TrackerParameters) -> None:
         """Advance by dt seconds."""
         drift = parameters.hidden_drift if hidden else parameters.still_drift

@@ -47,8 +47,12 @@ def recognize(
             continue
         unseen = (stamp - track.last_seen) * _NANOSECONDS
         reach = 0.08 + 2.0 * track.spread + parameters.reidentify_speed * unseen
-        distance = float(np.linalg.norm(new.position - track.position))
         reach = min(reach, parameters.reidentify_distance + 2.0 * track.spread)
+        # what left in motion was being carried, and may be anywhere that it could get to
+        reach = max(reach, track.departed * unseen)
+        distance = float(np.linalg.norm(new.position - track.seen_at))
+        if track.departed == 0.0:
+            distance = float(np.linalg.norm(new.position - track.position))
         if distance > reach:
             continue
         cost = (

@@ -59,6 +59,7 @@ class Track:
         verdicts: Last verdict of each camera with its stamp.
         anchor: Where it was when its last motion was reported.
         seen_at: Where it was last seen.
+        departed: Its speed when it was last seen, if that was more than noise, m/s.
         hidden: Whether it has been reported hidden.
         absorbed: Consecutive frames in which another object took its place.
         unrecognized: Frames in which a surface was in its place, in plain view, but no slot.
@@ -83,6 +84,7 @@ class Track:
     verdicts: dict[str, tuple[int, Visibility]] = field(default_factory=dict)
     anchor: Floats = field(default_factory=lambda: np.zeros(3))
     seen_at: Floats = field(default_factory=lambda: np.zeros(3))
+    departed: float = 0.0
     hidden: bool = False
     traveling: bool = False
     absorbed: int = 0
@@ -186,6 +188,7 @@ class Track:
         self.last_seen = stamp
         self.seen_at = self.position.copy()
         self.misses, self.absorbed = 0, 0
+        self.departed = self.motion.speed
         self.hits += 1
 
     def take_over(self, other: Track) -> None:

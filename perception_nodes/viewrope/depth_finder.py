@@ -19,9 +19,12 @@ from perception_nodes.viewrope.surface import prepare
 MODEL_ID = "depth-finder-1"
 MAX_EXTENT = 1.0
 """What is larger than this, meters, is furniture or building."""
+MAX_RANGE = 4.5
+"""Beyond this, meters, depth cameras see where walls and furniture are, but not single objects."""
 
 _MIN_EXTENT = 0.015
 _SHEET = 0.008
+_CUT_EXTENT = 0.6
 _SCORE_PIXELS = 150.0
 
 
@@ -97,7 +100,10 @@ class DepthFinder:
         extents = np.sort(slot.size)
         # A sheet whose end is not seen is a piece of a table or wall, not a thing on it.
         sheet = extents[0] < _SHEET and slot.cut
-        return bool(extents[1] >= _MIN_EXTENT and extents[2] <= self._max_extent and not sheet)
+        # Of what is cut there is more than is seen.
+        limit = self._max_extent * (_CUT_EXTENT if slot.cut else 1.0)
+        near = slot.pose.translation[2] <= MAX_RANGE
+        return bool(near and extents[1] >= _MIN_EXTENT and extents[2] <= limit and not sheet)
 
 
 def _score(scene: SeenRegions, region: int, pixels: int) -> float:

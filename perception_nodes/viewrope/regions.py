@@ -14,10 +14,12 @@ from perception_nodes.viewrope.surface import Surface
 
 MIN_PIXELS = 40
 _MIN_CORE = 8
+_SLIVER = 100
 _MIN_HEIGHT = 0.015
 _WALL_BORDER = 0.1
 _FLAT_NOISE = 0.004
 _UPRIGHT = 0.3
+_WIDE = np.ones((5, 5), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +64,10 @@ def plausible(surface: Surface, background: Background, labels: Ints, lines: Out
     kernel = np.ones((3, 3), np.uint8)
     core = (cv2.erode(image, kernel) == image) & (cv2.dilate(image, kernel) == image)
     thick = np.bincount(labels[core], minlength=count) >= _MIN_CORE
-    good = (size >= MIN_PIXELS) & thick
+    # What is long and nowhere five pixels wide can't be told from a frayed edge.
+    wide = (cv2.erode(image, _WIDE) == image) & (cv2.dilate(image, _WIDE) == image)
+    sliver = (size >= _SLIVER) & (np.bincount(labels[wide], minlength=count) == 0)
+    good = (size >= MIN_PIXELS) & thick & ~sliver
     good[0] = False
     inside = np.flatnonzero(labels)
     region = labels.ravel().take(inside)

@@ -143,6 +143,28 @@ def test_an_object_moved_behind_a_screen_is_recognized_and_the_move_is_told() ->
     assert "was moved 0.1" in told[0].text
 
 
+def test_an_object_carried_out_of_view_and_put_down_elsewhere_keeps_its_id() -> None:
+    session = Session()
+    (before,) = session.show(MUG, frames=8)
+    for step in range(1, 30):
+        session.show(MUG.at(0.0, 0.05 * step))  # 0.75 m/s, out of the picture
+    assert session.states[0].visibility is Visibility.OUT_OF_VIEW
+    session.show(frames=30)
+    states = session.show(MUG.at(-0.1, -0.3), frames=6)
+    assert [s.id for s in states] == [before.id]
+    assert np.allclose(states[0].position[:2], (-0.1, -0.3), atol=0.01)
+
+
+def test_another_object_that_comes_while_one_was_carried_away_is_new() -> None:
+    session = Session()
+    session.show(MUG, frames=8)
+    for step in range(1, 30):
+        session.show(MUG.at(0.0, 0.05 * step))
+    session.show(frames=30)
+    other = Box((-0.1, -0.3, 0.1), (0.05, 0.05, 0.2), (60.0, 60.0, 200.0))
+    assert len(session.show(other, frames=6)) == 2
+
+
 def test_a_pushed_object_is_followed_and_its_motion_is_told_once() -> None:
     session = Session()
     session.show(MUG, frames=10)
