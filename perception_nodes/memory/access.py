@@ -87,7 +87,7 @@ class MemoryAccess:
         """The label of every object by its id; empty where it has none."""
         label = "(SELECT label FROM label WHERE object = id ORDER BY seq DESC LIMIT 1)"
         rows = self._rows(f"SELECT id, coalesce ({label}, '') FROM object")  # noqa: S608
-        return {key: name for key, name in sorted(rows, key=lambda row: natural(row[0]))}
+        return dict(sorted(((row[0], row[1]) for row in rows), key=lambda pair: natural(pair[0])))
 
     def find(self, name: str) -> list[str]:
         """Ids of the objects that are named by an id or a label, without regard to case."""

@@ -6,9 +6,10 @@ e_k that the agent saw the place empty later. The agent believes the latest one 
 
     P (k) = s_k (1 - e_k) prod_{j > k} (1 - s_j),
 
-and has no idea with the rest. The errors of a gaze last as long as a look, so that s and e are the
-best single view, not the sum of all frames. Sources: Sally and Anne (Baron-Cohen, Leslie, Frith,
-Cognition 1985); visibility-based belief tracking as in theory-of-mind planners.
+and has no idea with the rest. The error of a gaze lasts as long as a look, so that within a look
+the best view counts, not the sum of all frames; different looks are independent of each other.
+Sources: Sally and Anne (Baron-Cohen, Leslie, Frith, Cognition 1985); visibility-based belief
+tracking as in theory-of-mind planners.
 """
 
 from __future__ import annotations
@@ -26,7 +27,28 @@ APART = 0.1
 """Meters between two places that are not the same."""
 
 _MOST = 4  # places of an object that are remembered for one agent
+_TURNED, _WALKED = 0.35, 0.5  # rad and m from where a look began, within which it goes on
+_TOLD = -2  # stands for the look of who was told
 _CHANGE = 0.05  # of a probability, from which it is written
+
+
+@dataclass(slots=True)
+class _Chance:
+    """The probability that something was seen in any look."""
+
+    earlier: float = 0.0
+    now: float = 0.0
+    look: int = -1
+
+    @property
+    def value(self) -> float:
+        return 1.0 - (1.0 - self.earlier) * (1.0 - self.now)
+
+    def add(self, seen: float, look: int) -> None:
+        """A view in a look."""
+        if look != self.look:
+            self.earlier, self.now, self.look = self.value, 0.0, look
+        self.now = max(self.now, seen)
 
 
 @dataclass(slots=True, eq=False)
@@ -34,9 +56,19 @@ class Hypothesis:
     """A place where an agent may believe an object to be."""
 
     place: Floats
-    saw: float = 0.0
-    missed: float = 0.0
+    seen: _Chance = field(default_factory=_Chance)
+    empty: _Chance = field(default_factory=_Chance)
     how: str = "saw"
+
+    @property
+    def saw(self) -> float:
+        """That the agent saw it there."""
+        return self.seen.value
+
+    @property
+    def missed(self) -> float:
+        """That the agent saw later that it is not there."""
+        return self.empty.value
 
 
 @dataclass(slots=True, eq=False)
@@ -79,12 +111,14 @@ class BeliefTracker:
 
     def __init__(self) -> None:
         self._beliefs: dict[tuple[str, str], Belief] = {}
-        self._places: dict[str, Floats] = {}
+        self._looks: dict[str, tuple[int, Gaze]] = {}
 
-    def restore(self, agent: str, object_id: str, places: list[Hypothesis]) -> None:
-        """Go on with what was written in an earlier run."""
-        self._beliefs[agent, object_id] = Belief(places)
-        self._beliefs[agent, object_id].told = self._beliefs[agent, object_id].probabilities()
+    def restore(self, guess: Guess) -> None:
+        """Go on with what was written in an earlier run: the most probable place."""
+        assert guess.place is not None
+        seen = _Chance(earlier=guess.probability)
+        belief = Belief([Hypothesis(guess.place, seen, how=guess.how)], [guess.probability])
+        self._beliefs[guess.agent, guess.object] = belief
 
     def update(self, gazes: Sequence[Gaze], objects: Sequence[ObjectState]) -> list[Guess]:
         """Take a frame; returns what is worth writing.
@@ -96,20 +130,21 @@ class BeliefTracker:
         there = [s for s in objects if s.visibility != Visibility.LOST]
         guesses: list[Guess] = []
         for gaze in gazes:
+            look = self._look_of(gaze)
             for state in there:
                 others = [other for other in there if other.id != state.id]
                 seen = sees(gaze, state.position, others)
                 belief = self._beliefs.setdefault((gaze.agent, state.id), Belief())
-                _look(belief, state.position, seen)
-                self._miss(belief, gaze, state, others)
+                _look(belief, state.position, seen, look)
+                self._miss(belief, gaze, state, others, look)
                 guesses += self._written(gaze.agent, state.id, gaze.stamp, belief)
-            guesses += self._missed_lost(gaze, objects, there)
+            guesses += self._missed_lost(gaze, objects, there, look)
         return guesses
 
     def tell(self, agent: str, object_id: str, stamp: int, place: Floats) -> list[Guess]:
         """Somebody was told where an object is."""
         belief = self._beliefs.setdefault((agent, object_id), Belief())
-        _look(belief, place, 1.0)
+        _look(belief, place, 1.0, _TOLD)
         belief.places[-1].how = "told"
         return self._written(agent, object_id, stamp, belief)
 
@@ -120,15 +155,24 @@ class BeliefTracker:
         }
 
     def _miss(
-        self, belief: Belief, gaze: Gaze, state: ObjectState, others: Sequence[ObjectState]
+        self,
+        belief: Belief,
+        gaze: Gaze,
+        state: ObjectState,
+        others: Sequence[ObjectState],
+        look: int,
     ) -> None:
         """Places where the agent sees that the object is not."""
         for guess in belief.places[:-1]:
             if np.linalg.norm(guess.place - state.position) > APART:
-                guess.missed = max(guess.missed, sees(gaze, guess.place, [*others, state]))
+                guess.empty.add(sees(gaze, guess.place, [*others, state]), look)
 
     def _missed_lost(
-        self, gaze: Gaze, objects: Sequence[ObjectState], there: Sequence[ObjectState]
+        self,
+        gaze: Gaze,
+        objects: Sequence[ObjectState],
+        there: Sequence[ObjectState],
+        look: int,
     ) -> list[Guess]:
         """Objects that are gone: whoever looks at their place sees that."""
         guesses: list[Guess] = []
@@ -137,9 +181,19 @@ class BeliefTracker:
             if state.visibility != Visibility.LOST or belief is None:
                 continue
             for guess in belief.places:
-                guess.missed = max(guess.missed, sees(gaze, guess.place, there))
+                guess.empty.add(sees(gaze, guess.place, there), look)
             guesses += self._written(gaze.agent, state.id, gaze.stamp, belief)
         return guesses
+
+    def _look_of(self, gaze: Gaze) -> int:
+        """The number of a look: a new one begins when somebody turns or walks away."""
+        number, first = self._looks.get(gaze.agent, (0, gaze))
+        turned = float(np.arccos(np.clip(gaze.direction @ first.direction, -1.0, 1.0)))
+        walked = float(np.linalg.norm(gaze.eye - first.eye))
+        if turned > _TURNED or walked > _WALKED or gaze is first:
+            number, first = number + 1, gaze
+        self._looks[gaze.agent] = (number, first)
+        return number
 
     def _written(self, agent: str, object_id: str, stamp: int, belief: Belief) -> list[Guess]:
         if not belief.changed():
@@ -151,16 +205,17 @@ class BeliefTracker:
         ]
 
 
-def _look(belief: Belief, place: Floats, seen: float) -> None:
+def _look(belief: Belief, place: Floats, seen: float, look: int) -> None:
     """An agent sees, with a probability, an object at a place."""
     newest = belief.places[-1] if belief.places else None
     if newest is None or np.linalg.norm(newest.place - place) > APART:
         if newest is not None and newest.saw == 0.0:
             belief.places.pop()  # it was never seen there
-        belief.places.append(Hypothesis(place.copy(), seen))
+        newest = Hypothesis(place.copy())
+        belief.places.append(newest)
         del belief.places[:-_MOST]
-        return
-    if seen >= newest.saw:
-        newest.place, newest.saw, newest.how = place.copy(), seen, "saw"
+    if seen >= newest.seen.now:
+        newest.place, newest.how = place.copy(), "saw"
+    newest.seen.add(seen, look)
     if seen > newest.missed:
-        newest.missed = 0.0
+        newest.empty = _Chance()

@@ -11,7 +11,7 @@ from typing import Self
 
 from perception_nodes.errors import MemoryStoreError
 from perception_nodes.memory.batch import Batch, Entry
-from perception_nodes.memory.beliefs import BeliefTracker, Guess, Hypothesis
+from perception_nodes.memory.beliefs import BeliefTracker, Guess
 from perception_nodes.memory.causes import CauseFinder
 from perception_nodes.memory.consolidation import MOST_EVENTS, Consolidation
 from perception_nodes.memory.contacts import ContactFinder
@@ -144,8 +144,9 @@ class StreamWriter(MemoryQueries):
             for object_id in [record.state.id for record in self.records()]:
                 belief = self.belief_of(agent, object_id)
                 if belief is not None and belief.place is not None:
-                    guess = Hypothesis(belief.place, belief.probability, 0.0, belief.how)
-                    tracker.restore(agent, object_id, [guess])
+                    guess = Guess(agent, object_id, belief.stamp, belief.probability,
+                                  belief.place, belief.how)  # fmt: skip
+                    tracker.restore(guess)
         return tracker
 
     def _wait(self, entry: Entry) -> None:
