@@ -20,6 +20,10 @@ from perception_nodes.scene import ObjectState
 INTERVAL = 0.1
 """Seconds between two steps."""
 HISTORY = 3
+START_SPEED = 0.06
+"""Above what speed, m/s, an object at rest is believed to be set in motion."""
+STOP_SPEED = 0.015
+"""Below what speed, m/s, one that moves is believed to rest."""
 MAX_BODIES = 16
 """More objects than these are not foreseen together: those nearest to what moves are kept."""
 POSITION, ROTATION, VELOCITY, SPIN = slice(0, 3), slice(3, 12), slice(12, 15), slice(15, 18)
@@ -166,7 +170,7 @@ class WorldModel:
             answer = self._network.run(
                 {name: x.astype(np.float32) for name, x in (fixed | moving).items()}
             )
-            state = answer["next_states"][:, -1].astype(np.float64)
+            state = settled(states[:, -1], answer["next_states"][:, -1].astype(np.float64))
             deviation = answer["log_deviations"][:, -1].astype(np.float64)
             found.append(state)
             spread.append(deviation)
@@ -177,6 +181,20 @@ class WorldModel:
         rolled = np.stack(found, axis=1)
         rolled[..., 2] += support
         return Rollout(rolled, np.stack(spread, axis=1) + self.calibration.widening(steps))
+
+
+def settled(before: Floats, after: Floats) -> Floats:
+    """States (..., 18) one step later, in which what is expected to rest stays where it was.
+
+    What a network says about rest is not exactly nothing, and a cup behind a box must not creep
+    away in an hour. To be set in motion takes more than to go on.
+    """
+    apart = np.linalg.norm(after[..., POSITION] - before[..., POSITION], axis=-1) / INTERVAL
+    speed = np.maximum(apart, np.linalg.norm(after[..., VELOCITY], axis=-1))
+    moving = np.linalg.norm(before[..., VELOCITY], axis=-1) > STOP_SPEED
+    rests = speed < np.where(moving, STOP_SPEED, START_SPEED)
+    still = np.concatenate((before[..., :12], np.zeros_like(before[..., 12:])), axis=-1)
+    return np.where(rests[..., None], still, after)
 
 
 def reach(states: Floats, size: Floats) -> Floats:

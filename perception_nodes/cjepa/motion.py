@@ -15,7 +15,6 @@ import numpy as np
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.history import STEP, History
 from perception_nodes.cjepa.model import (
-    INTERVAL,
     MAX_BODIES,
     POSITION,
     ROTATION,
@@ -25,11 +24,6 @@ from perception_nodes.cjepa.model import (
     nearest,
 )
 from perception_nodes.scene import ObjectState
-
-_START_SPEED = 0.06
-"""Above what speed, m/s, an unseen object at rest is believed to be set in motion."""
-_STOP_SPEED = 0.015
-"""Below what speed one that moves is believed to rest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +68,6 @@ class MotionModel(Protocol):
 
 class CjepaMotion:
     """Moves unseen objects as the learned world model expects.
-
-    An object that is expected to rest is held exactly where it is: what a network says about rest
-    is not exactly nothing, and a cup behind a box must not creep away in an hour.
 
     Args:
         model: The world model.
@@ -131,15 +122,9 @@ class CjepaMotion:
         now, found = history[-1], {}
         for k, name in enumerate(now.ids):
             before, after = now.states[k], ahead.states[0, 0, k]
-            apart = float(np.linalg.norm(after[POSITION] - before[POSITION])) / INTERVAL
-            speed = max(apart, float(np.linalg.norm(after[VELOCITY])))
-            moving = float(np.linalg.norm(before[VELOCITY])) > _STOP_SPEED
-            if name in unseen and speed > (_STOP_SPEED if moving else _START_SPEED):
+            moves = bool((after[VELOCITY] != 0.0).any())
+            if name in unseen and (moves or name in self._ahead):
                 found[name] = (before, after, ahead.deviations[0, 0, k])
-            elif name in self._ahead:
-                resting = before.copy()
-                resting[VELOCITY] = 0.0
-                found[name] = (resting, resting, ahead.deviations[0, 0, k])
         return found
 
 
