@@ -111,6 +111,32 @@ def test_what_is_larger_than_the_limit_is_not_reported() -> None:
     assert matched(slots, np.where(truth == 1, truth, 0).astype(np.uint8)) == [0]
 
 
+ROOM = look_at((-2.0, 0.0, 1.2), (0.0, 0.0, 0.3))
+FLOOR = Cuboid((0.0, 0.0, -0.5), (14.0, 14.0, 1.0))
+CRATE = Cuboid((0.3, 0.0, 0.1), (0.2, 0.2, 0.2), 0.4)
+
+
+def test_what_the_image_cuts_off_and_is_large_already_is_furniture() -> None:
+    frame, _ = picture([CRATE, Tube((0.3, 1.0, 0.4), 0.42, 0.8)], (FLOOR,), ROOM, noise=0.001)
+    assert not [s for s in find(frame).items if s.cut and s.size.max() > 0.6]
+
+
+def test_what_is_nowhere_wider_than_a_frayed_edge_is_not_reported() -> None:
+    rod = Cuboid((0.2, -0.1, 0.6), (0.02, 0.6, 0.02))
+    frame, truth = picture([CRATE, rod], (FLOOR,), ROOM, noise=0.0005)
+    slots = find(frame)
+    assert len(slots.items) == 1
+    assert matched(slots, np.where(truth == 1, truth, 0).astype(np.uint8)) == [0]
+
+
+def test_what_is_too_far_to_be_told_from_furniture_is_not_reported() -> None:
+    hall = look_at((-4.8, 0.0, 1.5), (-1.0, 0.0, 0.1))
+    near = Cuboid((-2.0, 0.4, 0.15), (0.3, 0.3, 0.3), 0.4)
+    far = Cuboid((0.2, 0.0, 0.15), (0.3, 0.3, 0.3), 0.4)
+    slots = find(picture([near, far], (FLOOR,), hall, noise=0.0005)[0])
+    assert [round(float(s.pose.translation[2])) for s in slots.items] == [3]
+
+
 def test_an_empty_table_has_no_slots() -> None:
     slots = find(picture([], noise=NOISE)[0])
     assert slots.items == ()
