@@ -28,9 +28,9 @@ _PINS = 3  # a day
 
 
 def day(number: int) -> Iterator[SceneState]:
-    """Ten hours with a story every fifteen seconds, fourteen in which nothing happens."""
+    """Ten hours with a story every fifteen seconds on average, fourteen without any."""
     start = number * 24 * _HOUR + SECOND
-    yield from busy_scenes(number, 3600, OBJECTS, gap=10.0, events=0.7, start=start)
+    yield from busy_scenes(number, 1800, OBJECTS, gap=20.0, events=1.4, start=start)
     quiet = start + 10 * _HOUR
     yield from busy_scenes(number, 14 * 60, OBJECTS, gap=60.0, events=0.0, start=quiet)
 
