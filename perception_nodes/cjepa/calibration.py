@@ -27,15 +27,14 @@ class Calibration:
         influence: Displacement, m, above which i counts as moving j: where precision and recall
             were best balanced.
         contact_gap: Gap, m, below which two objects count as touching.
-        moving_speed: Speed, m/s, above which an object counts as moving.
-        surprise: Squared normalized innovation above which something unexpected happened.
+        surprise: Squared level distance from where an object was expected a step ago, in variances
+            (of what was expected and of what was seen), that one in a thousand exceeds.
     """
 
     log_widening: tuple[float, ...] = (0.0,)
     influence: float = 0.02
     contact_gap: float = 0.004
-    moving_speed: float = 0.03
-    surprise: float = 16.0
+    surprise: float = 13.8
 
     def widening(self, steps: int) -> Floats:
         """(steps, 1, 6): what to add to log standard deviations; only those of position change."""

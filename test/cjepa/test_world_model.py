@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from perception_nodes.arrays import Floats
-from perception_nodes.cjepa.calibration import Calibration
+from perception_nodes.cjepa.calibration import (
+    Calibration,
+    read_calibration,
+    write_calibration,
+)
+from perception_nodes.cjepa.events import EventDetector, gaps
 from perception_nodes.cjepa.futures import CjepaFutures
 from perception_nodes.cjepa.history import STEP, History
 from perception_nodes.cjepa.influence import influences
 from perception_nodes.cjepa.model import MAX_BODIES, Bodies, WorldModel, levels, unsupported
-from perception_nodes.cjepa.motion import CjepaMotion
+from perception_nodes.cjepa.motion import Belief, CjepaMotion
+from perception_nodes.errors import ModelError
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.scene import ObjectState, Visibility
+from perception_nodes.objects.track import Track
+from perception_nodes.objects.tracker import ObjectTracker
+from perception_nodes.scene import Event, EventKind, ObjectState, Visibility
 
 SECOND = 1_000_000_000
 
@@ -209,3 +219,83 @@ def test_what_the_robot_does_is_told_to_the_network(model: WorldModel, network: 
     robot: Floats = network.calls[-1]["robot"][0]
     np.testing.assert_allclose(robot[:, 6], 1.0)
     np.testing.assert_allclose(robot[-1, :3], (0.12, 0.0, 0.05), atol=1e-6)
+
+
+def told(detector: EventDetector, places: Sequence[float]) -> list[Event]:
+    """Events while b is at places along x, a step each, and a stays at 0."""
+    found: list[Event] = []
+    for k, x in enumerate(places):
+        stamp = SECOND + k * STEP
+        found += detector.tell(
+            stamp, [thing("a", (0, 0, 0.03), stamp=stamp), thing("b", (x, 0, 0.03), stamp=stamp)]
+        )
+    return found
+
+
+def test_a_touch_and_its_end_are_told_once_each(model: WorldModel) -> None:
+    found = told(EventDetector(model), [0.3] * 3 + [0.061] * 4 + [0.3] * 4)
+    kinds = [e.kind for e in found if e.kind is not EventKind.SURPRISE]
+    assert kinds == [EventKind.CONTACT_ON, EventKind.CONTACT_OFF]
+
+
+def test_a_touch_of_one_moment_is_not_believed(model: WorldModel) -> None:
+    found = told(EventDetector(model), [0.3, 0.3, 0.061, 0.3, 0.3])
+    assert not [e for e in found if e.kind is EventKind.CONTACT_ON]
+
+
+def test_only_what_was_not_expected_is_a_surprise(model: WorldModel) -> None:
+    calm = told(EventDetector(model), [0.3] * 6)
+    jumped = told(EventDetector(model), [0.3] * 4 + [0.5] * 2)
+    assert calm == []
+    assert [(e.kind, e.subjects) for e in jumped] == [(EventKind.SURPRISE, ("b",))]
+
+
+def test_turned_boxes_touch_with_their_corners() -> None:
+    turned = thing("b", (0.07, 0, 0.03))
+    eighth = np.array([[1, -1, 0], [1, 1, 0], [0, 0, np.sqrt(2)]]) / np.sqrt(2)
+    turned = dataclasses.replace(turned, pose=Pose(eighth, turned.position))
+    gap = gaps(Bodies.of([thing("a", (0, 0, 0.03)), turned]))[0, 1]
+    assert gap == pytest.approx(0.07 - 0.03 - 0.03 * np.sqrt(2), abs=1e-9)
+
+
+def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = Calibration((0.1, 0.2), 0.01, 0.005, 14.0)
+    write_calibration(written, tmp_path / "c.json")
+    assert read_calibration(tmp_path / "c.json") == written
+    (tmp_path / "c.json").write_text("{}")
+    with pytest.raises(ModelError, match="calibrate"):
+        read_calibration(tmp_path / "c.json")
+
+
+class Carried:
+    """Says that every unseen object is carried to one place."""
+
+    def __init__(self) -> None:
+        self.resets = 0
+
+    def advance(self, _stamp: int, objects: Sequence[ObjectState]) -> Mapping[str, Belief]:
+        there = Belief(np.array([0.4, 0.1, 0.05]), np.zeros(3), np.eye(6) * 1e-3, np.eye(3))
+        return {item.id: there for item in objects if item.last_seen < item.stamp}
+
+    def tell_robot(self, _tip: Floats, _velocity: Floats) -> None: ...
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+def test_a_track_follows_what_the_motion_model_believes() -> None:
+    track = Track.from_state(thing("o7", (0, 0, 0.03)))
+    belief = Carried().advance(0, [thing("o7", (0, 0, 0.03), seen=0)])["o7"]
+    before = track.points.mean(axis=0)
+    track.follow(belief)
+    np.testing.assert_allclose(track.position, (0.4, 0.1, 0.05))
+    np.testing.assert_allclose(track.points.mean(axis=0), before, atol=1e-12)
+    # the published covariance is the believed one: the bias of the shape is not counted twice
+    published = track.state(SECOND).pose_covariance
+    np.testing.assert_allclose(np.diag(published)[:3], 1e-3, rtol=1e-6)
+
+
+def test_a_reset_tracker_resets_its_motion_model() -> None:
+    motion = Carried()
+    ObjectTracker(motion=motion).reset()
+    assert motion.resets == 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from perception_models.cjepa.dataset import episodes
 from perception_models.cjepa.evaluation import KINDS, Effect, Outlook, branch_batch, effect, outlook
 from perception_models.cjepa.kinematics import pairs
 from perception_models.cjepa.network import HISTORY
-from perception_models.cjepa.rollout import observed
+from perception_models.cjepa.rollout import observed, roll
 from perception_models.cjepa.samples import Windows
 from perception_models.cjepa.shipped import as_shipped, shipped
 from perception_models.task import VALIDATION
@@ -38,6 +39,7 @@ def calibrate(call: Call, windows: Windows, switches: Batch) -> Calibration:
         log_widening=tuple(round(float(v), 3) for v in widening(factual)),
         influence=influence_threshold(removed),
         contact_gap=contact_gap(windows, switches),
+        surprise=surprise(call, windows, switches),
     )
 
 
@@ -68,6 +70,19 @@ def influence_threshold(removed: Effect) -> float:
         if score > best:
             best, chosen = score, threshold
     return round(chosen, 4)
+
+
+@torch.no_grad()
+def surprise(call: Call, windows: Windows, switches: Batch) -> float:
+    """The squared scaled innovation of seen objects, a step ahead, that one in 1000 exceeds."""
+    batch = branch_batch(windows, KINDS[0])
+    batch["hidden"] = torch.zeros_like(batch["present"])
+    expected, deviation = roll(call, batch, switches, observe=True)
+    seen, beliefs, _ = observed(batch, switches)
+    apart = (seen[:, HISTORY:, :, :2] - expected[..., :2]).square().sum(dim=-1)
+    variance = (2 * deviation[..., 0]).exp() + (2 * beliefs[:, HISTORY:, :, 0]).exp()
+    there = (batch["present"] * (1 - batch["stale"]))[:, None].expand_as(apart) > 0
+    return round(float(np.quantile((apart / variance)[there].numpy(), 0.999)), 2)
 
 
 def contact_gap(windows: Windows, switches: Batch) -> float:

@@ -1,0 +1,119 @@
+"""Contacts between objects and what nobody foresaw, as events.
+
+The tracker tells of what appears, moves, stops, hides and comes back (`perception_nodes.objects`).
+This adds what needs several objects, or a forecast: two touch or part, and something happens that
+the world model did not expect. Thresholds are those of the calibration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from perception_nodes.arrays import Bools, Floats
+from perception_nodes.cjepa.history import History
+from perception_nodes.cjepa.model import AGE, POSITION, ROTATION, Bodies, Rollout, WorldModel
+from perception_nodes.scene import Event, EventKind, ObjectState
+
+_PART = 2.0
+"""Two objects part at a gap that is larger than that of a touch by this factor: no flicker."""
+_PATIENCE = 2
+"""Moments for which a touch or a parting has to last."""
+
+
+def gaps(bodies: Bodies) -> Floats:
+    """(N, N) signed distance of boxes, m, along the best of their face normals (a lower bound)."""
+    turn = bodies.states[:, ROTATION].reshape(-1, 3, 3)
+    half, place = bodies.size / 2.0, bodies.states[:, POSITION]
+    offset = place[None] - place[:, None]
+    along = np.abs(np.einsum("ijk,ikl->ijl", offset, turn))
+    cosines = np.abs(np.einsum("ikl,jkm->ijlm", turn, turn))
+    reach = np.einsum("ijlm,jm->ijl", cosines, half)
+    mine = (along - half[:, None] - reach).max(axis=-1)
+    found = np.maximum(mine, mine.T)
+    np.fill_diagonal(found, np.inf)
+    return np.asarray(found)
+
+
+class EventDetector:
+    """Watches objects at the moments of the world model.
+
+    Args:
+        model: Foresees what is compared with what is seen.
+    """
+
+    def __init__(self, model: WorldModel) -> None:
+        self._model = model
+        self._history = History()
+        self._touching: set[frozenset[str]] = set()
+        self._waiting: dict[frozenset[str], int] = {}
+        self._expected: dict[str, tuple[Floats, Floats]] = {}
+
+    def reset(self) -> None:
+        """Forget earlier frames."""
+        self._history.reset()
+        self._touching, self._waiting, self._expected = set(), {}, {}
+
+    def tell(self, stamp: int, objects: Sequence[ObjectState]) -> tuple[Event, ...]:
+        """What happened by a time; called once a frame, in order of time."""
+        if not self._history.note(stamp, objects):
+            return ()
+        now = self._history.bodies()[-1]
+        found = [*self._contacts(stamp, now), *self._surprises(stamp, now)]
+        self._expect()
+        return tuple(found)
+
+    def _contacts(self, stamp: int, now: Bodies) -> list[Event]:
+        gap, limit = gaps(now), self._model.calibration.contact_gap
+        events, waiting = [], {}
+        for i, j in zip(*np.triu_indices(len(now.ids), 1), strict=True):
+            pair = frozenset((now.ids[i], now.ids[j]))
+            touched = pair in self._touching
+            touches = bool(gap[i, j] < (_PART * limit if touched else limit))
+            if touches == touched:
+                continue
+            waiting[pair] = self._waiting.get(pair, 0) + 1
+            if waiting[pair] < _PATIENCE:
+                continue
+            del waiting[pair]
+            self._touching ^= {pair}
+            kind = EventKind.CONTACT_ON if touches else EventKind.CONTACT_OFF
+            verb = "touches" if touches else "no longer touches"
+            subjects = (now.ids[i], now.ids[j])
+            events.append(Event(stamp, kind, subjects, f"{subjects[0]} {verb} {subjects[1]}"))
+        self._waiting = waiting
+        self._touching = {pair for pair in self._touching if pair <= set(now.ids)}
+        return events
+
+    def _surprises(self, stamp: int, now: Bodies) -> list[Event]:
+        """Objects that are seen far from where they were expected."""
+        events = []
+        seen: Bools = now.beliefs[:, AGE] <= 0.0
+        for k, name in enumerate(now.ids):
+            if not seen[k] or name not in self._expected:
+                continue
+            place, variance = self._expected[name]
+            size = innovation(now.states[k, :2] - place, variance + np.exp(2 * now.beliefs[k, 0]))
+            if size > self._model.calibration.surprise:
+                apart = 100 * float(np.linalg.norm(now.states[k, :2] - place))
+                text = f"{name} is {apart:.0f} cm from where it was expected"
+                events.append(Event(stamp, EventKind.SURPRISE, (name,), text))
+        return events
+
+    def _expect(self) -> None:
+        self._expected = {}
+        history = self._history.bodies()
+        for level in self._history.free():
+            part = [bodies.only(level) for bodies in history]
+            self._expected |= _places(part[-1], self._model.roll(part, 1))
+
+
+def innovation(apart: Floats, variance: Floats | float) -> float:
+    """Squared level distance (2,) in variances."""
+    return float(apart @ apart / variance)
+
+
+def _places(now: Bodies, ahead: Rollout) -> dict[str, tuple[Floats, Floats]]:
+    states, deviations = ahead.states[0, 0], ahead.deviations[0, 0]
+    return {n: (states[k, :2], np.exp(2 * deviations[k, 0])) for k, n in enumerate(now.ids)}
