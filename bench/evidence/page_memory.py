@@ -141,7 +141,8 @@ def _crash(figures: dict[str, Any]) -> list[str]:
         _text(
             "A process that writes as fast as it can was killed (`kill -9`) "
             f"{figures['kills']} times at random moments, always over the same file. Of "
-            f"{figures['events acknowledged']} events that it had acknowledged {figures['events lost']} were lost "
+            f"{figures['events acknowledged']} events that it had acknowledged "
+            f"{figures['events lost']} were lost "
             f"(at most {100 * lost.high:.3f} % at 95 %); {figures['damaged']} times the file was "
             "damaged. After each kill every acknowledged event was looked up and the whole file "
             "checked. Power loss at every frame of the log, full and read-only disks, damaged "

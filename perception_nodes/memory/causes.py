@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from perception_nodes.memory.batch import Entry
+from perception_nodes.memory.entry import Entry
 from perception_nodes.memory.graph import Edge, EdgeKind
 from perception_nodes.scene import EventKind, SceneState, Visibility
 

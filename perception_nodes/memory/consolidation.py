@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from perception_nodes.memory.batch import Batch, Entry
+from perception_nodes.memory.batch import Batch
+from perception_nodes.memory.entry import Entry
 from perception_nodes.memory.explanation import ATTRIBUTES
 from perception_nodes.memory.forgetting import FORGOTTEN, permitted
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from perception_nodes.arrays import Floats
-from perception_nodes.memory.batch import Entry
+from perception_nodes.memory.entry import Entry
 from perception_nodes.memory.rows import clean
 from perception_nodes.scene import EventKind, ObjectState, Person, SceneState, Visibility
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from perception_nodes.arrays import Bytes, Floats
 from perception_nodes.memory.access import MemoryAccess
-from perception_nodes.memory.batch import Entry
+from perception_nodes.memory.entry import Entry
 from perception_nodes.memory.rows import clean
 from perception_nodes.scene import EventKind, Frame, ObjectState, SceneState
 

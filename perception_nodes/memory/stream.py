@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from perception_nodes.errors import MemoryStoreError
-from perception_nodes.memory.batch import Batch, Entry
+from perception_nodes.memory.batch import Batch
 from perception_nodes.memory.beliefs import BeliefTracker, Guess
 from perception_nodes.memory.causes import CauseFinder
 from perception_nodes.memory.consolidation import MOST_EVENTS, Consolidation
 from perception_nodes.memory.contacts import ContactFinder
+from perception_nodes.memory.entry import Entry
 from perception_nodes.memory.gaze import gaze_of
 from perception_nodes.memory.keyframes import cut
 from perception_nodes.memory.observations import Due, Observations, thin

@@ -10,7 +10,7 @@ import numpy as np
 
 from perception_nodes.errors import MemoryStoreError
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.memory.batch import Entry
+from perception_nodes.memory.entry import Entry
 from perception_nodes.memory.forgetting import (
     FORGOTTEN,
     Forgotten,
