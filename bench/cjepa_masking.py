@@ -96,11 +96,12 @@ def main() -> None:
     parser.add_argument("--factorial", action="store_true")
     parser.add_argument("--updates", type=int, help="default: 1500, in the full tier 20000")
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--arms", default=",".join(ARMS), help="without --factorial: which")
     args = parser.parse_args()
     torch.set_num_threads(1)
     steps = args.updates or (20000 if args.tier == "full" else 1500)
     factorial = args.factorial or args.tier == "full"
-    arms = [name.replace(" ", "_") for name in FACTORS] if factorial else list(ARMS)
+    arms = [name.replace(" ", "_") for name in FACTORS] if factorial else args.arms.split(",")
     figures = run(arms, [int(s) for s in args.seeds.split(",")], steps, factorial)
     write_result("cjepa_factorial" if factorial else "cjepa_masking", {args.tier: figures})
 
