@@ -78,23 +78,20 @@ class _Block(nn.Module):
         self.widen = nn.Linear(width, 2 * width)
         self.narrow = nn.Linear(2 * width, width)
 
-    def forward(
-        self,
-        tokens: Tensor,
-        geometry: Geometry,
-        memory: Memory | None = None,
-    ) -> Tensor:
-        """[N, T, D] to [N, T, D]; where all of the memory is invalid it changes nothing."""
+    def forward(self, tokens: Tensor, geometry: Geometry, memory: Memory | None = None) -> Tensor:
+        """[N, T, D] to [N, T, D]; a memory of which nothing is valid is as good as `alone`."""
         asking = self.norm_attention(tokens)
         if memory is None:
-            tokens = tokens + self.attention(asking, geometry)
-        else:
-            count = memory.tokens.shape[2]
-            hidden = ((memory.valid - 1.0) * 1e4).repeat_interleave(count, dim=1)
-            there = Geometry(memory.rays.flatten(1, 2), memory.place.flatten(1, 2))
-            others = memory.tokens.flatten(1, 2)
-            found = self.attention(asking, geometry, others, there, hidden[:, None, None])
-            tokens = tokens + found * memory.valid.amax(dim=1)[:, None, None]
+            return self.alone(tokens + self.attention(asking, geometry))
+        count = memory.tokens.shape[2]
+        hidden = ((memory.valid - 1.0) * 1e4).repeat_interleave(count, dim=1)
+        there = Geometry(memory.rays.flatten(1, 2), memory.place.flatten(1, 2))
+        others = memory.tokens.flatten(1, 2)
+        found = self.attention(asking, geometry, others, there, hidden[:, None, None])
+        return self.alone(tokens + found * memory.valid.amax(dim=1)[:, None, None])
+
+    def alone(self, tokens: Tensor) -> Tensor:
+        """Only the perceptron: [N, T, D] to [N, T, D]."""
         wide = functional.gelu(self.widen(self.norm_perceptron(tokens)))
         result: Tensor = tokens + self.narrow(wide)
         return result
@@ -158,9 +155,11 @@ class SlotEncoder(nn.Module):
     ) -> Pixels:
         """What the frame shows together with its key frames."""
         geometry = Geometry(rays, place)
-        tokens = seen.tokens
-        if memory is not None:
-            tokens = self.blocks[1](tokens, geometry, memory)
+        across: _Block = self.blocks[1]  # type: ignore[assignment]
+        if memory is None:
+            tokens = across.alone(seen.tokens)
+        else:
+            tokens = across(seen.tokens, geometry, memory)
         tokens = self.blocks[2](tokens, geometry)
         grid = tokens.transpose(1, 2).reshape(len(tokens), -1, *PATCHES)
         middle = torch.relu(seen.middle + _doubled(self.from_coarse(grid)))
