@@ -111,6 +111,14 @@ def test_who_finds_the_place_empty_has_no_idea() -> None:
     assert max(guess.probability for guess in guesses) < 0.05
 
 
+def test_the_newest_place_that_was_seen_is_believed_even_if_the_old_one_was_not_checked() -> None:
+    tracker = BeliefTracker()
+    narrow = math.radians(10.0)
+    tracker.update([gaze(HERE, half_angle=narrow)], [state("o1", 0, HERE)])
+    guesses = tracker.update([gaze(THERE, half_angle=narrow)], [state("o1", 0, THERE)])
+    assert [guess.probability for guess in guesses] == pytest.approx([0.0, 1.0], abs=0.05)
+
+
 def test_nothing_is_seen_behind_a_back_a_wall_or_far_away() -> None:
     place = np.array(HERE)
     assert sees(gaze(), place, []) > 0.99

@@ -47,11 +47,13 @@ def traces(folder: Path) -> list[str]:
     return [name for name, needle in needles.items() if any(needle in raw for raw in data)]
 
 
-def test_a_forgotten_object_is_in_no_byte_of_any_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("overwriting", ["ON", "OFF"])  # SQLite is built with either
+def test_a_forgotten_object_is_in_no_byte_of_any_file(tmp_path: Path, overwriting: str) -> None:
     path = tmp_path / "memory.db"
     fill(path)
     assert len(traces(tmp_path)) == 5
     with Memory(path) as memory:
+        memory._db.execute(f"PRAGMA secure_delete = {overwriting}")
         done = memory.forget(SECRET)
         assert done.erased
         assert done.objects == ("o2",)
