@@ -108,9 +108,9 @@ def _hidden(figures: dict[str, Any]) -> str:
     )
     return (
         f"{figures['cases']} cases on unseen episodes, each with one object hidden and the others "
-        f"seen with errors like the tracker's; {len(struck)} are struck or pushed meanwhile. Wanted: at most half of the Kalman filter's error for these; "
-        f"measured ({halved}).\n\n"
-        + table(header, rows)
+        f"seen with errors like the tracker's; {len(struck)} are struck or pushed meanwhile. "
+        "Wanted: at most half of the Kalman filter's error for these; "
+        f"measured ({halved}).\n\n" + table(header, rows)
     )
 
 

@@ -13,27 +13,13 @@ import numpy as np
 
 from perception_nodes.arrays import Bools, Floats
 from perception_nodes.cjepa.history import History
-from perception_nodes.cjepa.model import AGE, POSITION, ROTATION, Bodies, Rollout, WorldModel
+from perception_nodes.cjepa.model import AGE, Bodies, Rollout, WorldModel, gaps
 from perception_nodes.scene import Event, EventKind, ObjectState
 
 _PART = 2.0
 """Two objects part at a gap that is larger than that of a touch by this factor: no flicker."""
 _PATIENCE = 2
 """Moments for which a touch or a parting has to last."""
-
-
-def gaps(bodies: Bodies) -> Floats:
-    """(N, N) signed distance of boxes, m, along the best of their face normals (a lower bound)."""
-    turn = bodies.states[:, ROTATION].reshape(-1, 3, 3)
-    half, place = bodies.size / 2.0, bodies.states[:, POSITION]
-    offset = place[None] - place[:, None]
-    along = np.abs(np.einsum("ijk,ikl->ijl", offset, turn))
-    cosines = np.abs(np.einsum("ikl,jkm->ijlm", turn, turn))
-    reach = np.einsum("ijlm,jm->ijl", cosines, half)
-    mine = (along - half[:, None] - reach).max(axis=-1)
-    found = np.maximum(mine, mine.T)
-    np.fill_diagonal(found, np.inf)
-    return np.asarray(found)
 
 
 class EventDetector:

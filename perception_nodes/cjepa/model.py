@@ -225,6 +225,20 @@ def levels(bodies: Bodies, gap: float = 0.3) -> list[list[int]]:
     return [sorted(int(i) for i in part) for part in np.split(order, breaks)]
 
 
+def gaps(bodies: Bodies) -> Floats:
+    """(N, N) signed distance of boxes, m, along the best of their face normals (a lower bound)."""
+    turn = bodies.states[:, ROTATION].reshape(-1, 3, 3)
+    half, place = bodies.size / 2.0, bodies.states[:, POSITION]
+    offset = place[None] - place[:, None]
+    along = np.abs(np.einsum("ijk,ikl->ijl", offset, turn))
+    cosines = np.abs(np.einsum("ikl,jkm->ijlm", turn, turn))
+    reach = np.einsum("ijlm,jm->ijl", cosines, half)
+    mine = (along - half[:, None] - reach).max(axis=-1)
+    found = np.maximum(mine, mine.T)
+    np.fill_diagonal(found, np.inf)
+    return np.asarray(found)
+
+
 def unsupported(bodies: Bodies) -> Bools:
     """(N,) whether an object hangs in the air: neither on the support nor on another object.
 

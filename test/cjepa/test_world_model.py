@@ -16,17 +16,22 @@ from perception_nodes.cjepa.calibration import (
     read_calibration,
     write_calibration,
 )
-from perception_nodes.cjepa.events import EventDetector, gaps
+from perception_nodes.cjepa.events import EventDetector
 from perception_nodes.cjepa.futures import CjepaFutures
 from perception_nodes.cjepa.history import STEP, History
 from perception_nodes.cjepa.influence import influences
-from perception_nodes.cjepa.model import MAX_BODIES, Bodies, WorldModel, levels, unsupported
+from perception_nodes.cjepa.model import MAX_BODIES, Bodies, WorldModel, gaps, levels, unsupported
 from perception_nodes.cjepa.motion import Belief, CjepaMotion
 from perception_nodes.errors import ModelError
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.objects.track import Track
 from perception_nodes.objects.tracker import ObjectTracker
-from perception_nodes.scene import Event, EventKind, ObjectState, Visibility
+from perception_nodes.scene import (
+    Event,
+    EventKind,
+    ObjectState,
+    Visibility,
+)
 
 SECOND = 1_000_000_000
 
