@@ -64,6 +64,7 @@ class _Candidate:
     near: float
     by: str = ""
     contact: int | None = None
+    agent: bool = False
 
 
 @dataclass(slots=True)
@@ -84,7 +85,9 @@ class _Effect:
         told = () if found.contact is None else (f"event {found.contact}",)
         weight = found.near
         if found.by and self.shares:
-            share = self.shares.get(found.by, 0.0)
+            # A world model that knows no agents leaves to them what objects do not explain.
+            rest = max(0.0, 1.0 - max(self.shares.values())) if found.agent else 0.0
+            share = self.shares.get(found.by, rest)
             weight, told = weight * share, (*told, f"influence {share:.2f}")
         return Edge(found.kind, found.source, self.seq, weight, told)
 
@@ -252,12 +255,15 @@ class CauseFinder:
                 touched = self._contacts.get(frozenset((name, action.agent)))
                 seen = touched is not None and touched.begin >= action.span.begin
                 if action.span.seq < effect.seq and not seen:  # else the touch tells more
-                    yield _Candidate(EdgeKind.CAUSES, action.span.seq, _NAMED, action.agent)
+                    yield _Candidate(
+                        EdgeKind.CAUSES, action.span.seq, _NAMED, action.agent, agent=True
+                    )
 
     def _by_touch(self, effect: _Effect, other: str, contact: _Span) -> Iterator[_Candidate]:
         """What there is if it was the motion or action of `other` that had the effect."""
         source = self._doing(other, effect, contact)
-        holds = other not in self._objects and contact.end is None
+        agent = other not in self._objects
+        holds = agent and contact.end is None
         if source is None or source.seq == effect.seq or self._leads_to(source.seq, effect.seq):
             return
         if source.begin == effect.stamp and not (effect.shares or self._explained(source.seq)):
@@ -266,9 +272,9 @@ class CauseFinder:
         unseen = effect.kind == EventKind.MOVED_UNSEEN
         dt = 0.0 if unseen else max(0, effect.stamp - began) / _SECOND
         near = max(math.exp(-dt / TAU), HOLDS if holds else 0.0)
-        yield _Candidate(EdgeKind.CAUSES, source.seq, near, other, contact.seq)
+        yield _Candidate(EdgeKind.CAUSES, source.seq, near, other, contact.seq, agent)
         if contact.seq not in (source.seq, effect.seq):
-            yield _Candidate(EdgeKind.ENABLES, contact.seq, near, other)
+            yield _Candidate(EdgeKind.ENABLES, contact.seq, near, other, agent=agent)
 
     def _doing(self, name: str, effect: _Effect, contact: _Span) -> _Span | None:
         """What a party of a contact did then: its motion, its action, or the touch itself."""

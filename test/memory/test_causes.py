@@ -133,6 +133,24 @@ def test_the_world_model_acquits_a_bystander(tmp_path: Path) -> None:
     assert "influence 0.95" in found.chain[1].evidence
 
 
+@pytest.mark.parametrize(("share", "mover"), [(0.1, "action"), (0.95, "moved")])
+def test_what_objects_do_not_explain_is_left_to_an_agent_that_the_model_does_not_know(
+    tmp_path: Path, share: float, mover: str
+) -> None:
+    path = tmp_path / "memory.db"
+    told: list[Told] = [
+        (1.0, ACTION, ("o2", "robot")),
+        (1.9, MOVED, ("o1",)),
+        (2.0, ON, ("o1", "o2")),
+        (2.0, ON, ("o2", "robot")),
+        (2.1, MOVED, ("o2",)),
+    ]
+    play(path, told, influences=[Influence("o1", "o2", share, 0.0)])
+    found = why(path, "o2")
+    assert kinds(found)[1][0] == mover
+    assert found.others == ()
+
+
 def test_who_moved_it_unseen_is_unknown_unless_an_action_says_so(tmp_path: Path) -> None:
     path = tmp_path / "memory.db"
     play(path, [(5.0, UNSEEN, ("o1",))])
