@@ -40,8 +40,8 @@ AND NOT EXISTS (SELECT 1 FROM edge WHERE source = e.seq AND kind != 'part_of')
 ORDER BY seq LIMIT :k"""
 _LOOSE = _OLD + _ALONE
 _NEWEST_OF = """
-SELECT max (s.event) FROM event_subject s JOIN event e ON e.seq = s.event
-WHERE s.object = ? AND s.position = 0 AND e.kind IN ({kinds})
+SELECT s.event FROM event_subject s JOIN event e ON e.seq = s.event
+WHERE s.object = ? AND s.position = 0 AND e.kind IN ({kinds}) ORDER BY s.event DESC LIMIT 1
 """
 
 
@@ -160,11 +160,12 @@ def _protected(db: sqlite3.Connection) -> set[int]:
     for row in pins:
         query = "SELECT event FROM event_subject WHERE object = ?"
         keep |= {seq for (seq,) in db.execute(query, (row["object"],))}
-    kinds = [", ".join(f"'{kind}'" for kind in group) for group in ATTRIBUTES.values()]
+    keep |= {seq for (seq,) in db.execute("SELECT max (seq) FROM label GROUP BY object")}
+    groups = [kinds for name, kinds in ATTRIBUTES.items() if name != "label"]
     for (name,) in db.execute("SELECT id FROM object").fetchall():
-        for group in kinds:
-            seq = db.execute(_NEWEST_OF.format(kinds=group), (name,)).fetchone()[0]
-            keep |= {seq} - {None}
+        for kinds in groups:
+            query = _NEWEST_OF.format(kinds=", ".join(f"'{kind}'" for kind in kinds))
+            keep |= {seq for (seq,) in db.execute(query, (name,))}
     front = set(keep)
     for _ in range(_DEEPEST):
         query = """SELECT source, evidence FROM edge WHERE kind != 'part_of'
