@@ -21,8 +21,6 @@ from perception_nodes.model_cards import signature as session_signature
 
 OPSET = 20
 """The newest that TensorRT 10's parser takes for certain."""
-TOLERANCE = 1e-4
-"""Largest difference allowed, relative to the largest output: rounding of single precision."""
 _OTHER_BATCH = 5
 
 
@@ -58,10 +56,10 @@ def export(network: nn.Module, signature: Signature, path: Path) -> Exported:
             _difference(network, session, signature, inputs)
             for inputs in (signature.inputs, _resized(signature))
         )
-        if not difference <= TOLERANCE:
+        if not difference <= signature.tolerance:
             raise TrainingError(
                 f"the exported network differs from the trained one by {difference:.1e} "
-                f"(allowed: {TOLERANCE:.0e})",
+                f"(allowed: {signature.tolerance:.0e})",
                 f"{path} was not written",
             )
         inputs, outputs = session_signature(session)

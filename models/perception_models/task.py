@@ -26,11 +26,14 @@ class Signature:
         inputs: Example of each input by name, in the order of `forward`.
         outputs: Names of the outputs.
         dynamic: Per input the axes whose size is free, with a name each; others are static.
+        tolerance: Largest difference of the exported network's outputs, relative to the largest
+            output; the default allows for rounding of single precision.
     """
 
     inputs: dict[str, Tensor]
     outputs: tuple[str, ...]
     dynamic: dict[str, dict[int, str]]
+    tolerance: float = 1e-4
 
 
 class Task(Protocol):

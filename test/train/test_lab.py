@@ -112,13 +112,11 @@ def test_a_changed_network_is_refused(finished: Path, tmp_path: Path) -> None:
         check_file(read_card(folder / "discs.yaml"), folder)
 
 
-def test_an_export_that_differs_is_not_written(
-    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_export_that_differs_is_not_written(tiny: Any, tmp_path: Path) -> None:
     task = tiny()
-    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    impossible = dataclasses.replace(task.signature(), tolerance=-1.0)
     with pytest.raises(TrainingError, match="differs from the trained one"):
-        export.export(task.network(), task.signature(), tmp_path / "discs.onnx")
+        export.export(task.network(), impossible, tmp_path / "discs.onnx")
     assert list(tmp_path.iterdir()) == []
 
 

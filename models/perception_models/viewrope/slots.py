@@ -167,9 +167,7 @@ class SlotDecoder(nn.Module):
         """[N, P, K] half the squared distance of votes and centers, in spreads."""
         spread = _SPREAD * torch.exp(self.spread(query)[..., 0].clamp(-2.0, 2.0))
         spread = spread * center[..., 2].clamp(min=0.2)
-        cross = pixels.votes @ center.transpose(1, 2)
-        square = pixels.votes.square().sum(-1)[..., None] + center.square().sum(-1)[:, None]
-        return (square - 2.0 * cross).clamp(min=0.0) / (2.0 * spread.square())[:, None]
+        return _apart(pixels.votes, center) / (2.0 * spread.square())[:, None]
 
     def _logits(self, pixels: Pixels, center: Tensor, query: Tensor, alive: Tensor) -> Tensor:
         """[N, K + 1, P], the background first."""
@@ -197,16 +195,13 @@ class SlotDecoder(nn.Module):
         coarse = functional.avg_pool2d(grid, step).flatten(2)
         colors = torch.cat((pixels.color, pixels.color.square()), dim=-1)
         placed = share * pixels.known[:, None]
-        square = pixels.points.square().sum(dim=-1, keepdim=True)
-        reach = _mean(placed, square) - 2.0 * (_mean(placed, pixels.points) * center).sum(
-            dim=-1, keepdim=True
-        )
-        reach = (reach + center.square().sum(dim=-1, keepdim=True)).clamp(min=1e-5)
+        square = (placed * _apart(pixels.points, center).transpose(1, 2)).sum(dim=-1, keepdim=True)
+        reach = square / (placed.sum(dim=-1, keepdim=True) + _INERTIA)
         parts = (
             _mean(share, pixels.features),
             _mean(coarse, pixels.tokens),
             4.0 * _mean(share, colors) - 1.0,
-            torch.log(reach) + 5.0,
+            torch.log(reach.clamp(min=1e-5)) + 5.0,
         )
         return functional.normalize(self.latent(torch.cat(parts, dim=-1)), dim=-1)
 
@@ -223,6 +218,14 @@ def _peaks(heat: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
 def _pick(values: Tensor, index: Tensor) -> Tensor:
     """[N, K, C] rows of [N, P, C]."""
     return values.gather(1, index[..., None].expand(-1, -1, values.shape[-1]))
+
+
+def _apart(points: Tensor, centers: Tensor) -> Tensor:
+    """[N, P, K] squared distances, from differences: in single precision products would cancel."""
+    total = points.new_zeros(())
+    for axis in range(3):
+        total = total + (points[..., axis, None] - centers[:, None, :, axis]).square()
+    return total
 
 
 def _mean(share: Tensor, values: Tensor) -> Tensor:
