@@ -51,7 +51,7 @@ def _default(real: dict[str, Any]) -> str:
         return (
             f"On real pictures the learned slots ({learned:.2f}) are no better than those of the "
             f"depth-only finder ({depth:.2f}), which therefore stays the default; "
-            "`slot_source: learned` is for experiments.\n"
+            "`--slots learned` is for experiments.\n"
         )
     return (
         f"On real pictures the learned slots ({learned:.2f}) are better than those of the "
