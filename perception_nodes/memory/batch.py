@@ -13,7 +13,7 @@ from perception_nodes.memory.graph import Edge
 from perception_nodes.memory.keyframes import KeyFrame
 from perception_nodes.memory.observations import Due
 from perception_nodes.memory.rows import OBSERVATION_COLUMNS, clean, to_row
-from perception_nodes.scene import WORLD_FRAME
+from perception_nodes.scene import WORLD_FRAME, EventKind
 
 _INSERT_OBSERVATION = (
     f"INSERT OR REPLACE INTO observation ({', '.join(OBSERVATION_COLUMNS)}) "  # noqa: S608
@@ -100,6 +100,10 @@ class Batch:
             [(subject, seq, position) for position, subject in enumerate(entry.subjects)],
         )
         self._db.execute("INSERT INTO event_text (rowid, text) VALUES (?, ?)", (seq, entry.text))
+        if entry.kind == EventKind.REMOVED and entry.subjects:
+            self._db.execute(
+                "INSERT INTO removal VALUES (?, ?, ?)", (entry.subjects[0], seq, entry.stamp)
+            )
         if entry.label is not None:
             self._db.execute(
                 "INSERT INTO label (seq, object, label, score) VALUES (?, ?, ?, ?)",

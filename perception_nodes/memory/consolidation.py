@@ -142,6 +142,7 @@ def delete(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
                 db.execute(
                     "DELETE FROM event_subject WHERE object = ? AND event = ?", (subject, seq)
                 )
+                db.execute("DELETE FROM removal WHERE object = ? AND event = ?", (subject, seq))
             db.execute(
                 "INSERT INTO event_text (event_text, rowid, text) VALUES ('delete', ?, ?)",
                 (seq, row["text"]),

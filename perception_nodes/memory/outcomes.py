@@ -15,7 +15,7 @@ from perception_nodes.memory.explanation import Explanations
 from perception_nodes.memory.rows import clean
 
 _MOST_PRECEDENTS = 200  # of an object
-_DEEPEST = 8
+_DEEPEST = 4
 _SHOWN = 5
 _ACTIONS = """
 SELECT e.* FROM event_subject s JOIN event e ON e.seq = s.event
@@ -27,7 +27,8 @@ WITH RECURSIVE reached (root, seq, depth) AS (
     SELECT value, value, 0 FROM json_each (:keys)
     UNION
     SELECT r.root, e.target, r.depth + 1 FROM reached r
-    JOIN edge e ON e.source = r.seq AND e.kind = 'causes' WHERE r.depth < :depth)
+    JOIN edge e ON e.source = r.seq AND e.kind = 'causes' WHERE r.depth < :depth
+    LIMIT 10000)
 SELECT DISTINCT r.root, e.subjects FROM reached r JOIN event e ON e.seq = r.seq
 WHERE e.kind IN ('moved', 'moved_unseen')
 """

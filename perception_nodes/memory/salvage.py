@@ -104,9 +104,13 @@ def _repair(damaged: Path, repaired: Path) -> Loss:
         saved = dict.fromkeys((table for table, _ in TABLES), 0)
         migrate(new, _readable_version(old))
         new.execute("BEGIN")
-        for table, key in TABLES:
+        there = {name for (name,) in new.execute("SELECT name FROM sqlite_schema")}
+        for table, key in (entry for entry in TABLES if entry[0] in there):
             for row in _readable_rows(old, table, key):
                 saved[table] += _insert(new, table, row)
+        new.execute("COMMIT")
+        migrate(new, len(MIGRATIONS))
+        new.execute("BEGIN")
         rebuild_indexes(new)
         new.execute("COMMIT")
         expected = new.execute("SELECT sum (events) FROM session").fetchone()[0]

@@ -2,10 +2,10 @@
 
 Truth: `session`, `object`, `event`, `label`, `observation`, `latent`, `edge`, `keyframe`,
 `agent_belief`, `pin`. Derived from them, and rebuilt by `rebuild_indexes`: `event_subject`,
-`event_text`, `observation_place`. The current state of an object is a view over its newest
-observation. Times are integer nanoseconds of the messages; there is no wall clock in a memory.
-Positions are meters in the world frame of the session, on its map as it was then; `transform` leads
-to the map as it is now.
+`event_text`, `observation_place`, `removal`. The current state of an object is a view over its
+newest observation. Times are integer nanoseconds of the messages; there is no wall clock in a
+memory. Positions are meters in the world frame of the session, on its map as it was then;
+`transform` leads to the map as it is now.
 """
 
 from __future__ import annotations
@@ -179,6 +179,15 @@ CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WI
 
 ALTER TABLE session ADD COLUMN transform BLOB;  -- (4, 4) float64: from its map as it was to now
 
+CREATE TABLE removal (            -- when objects were found gone, so that no history is searched
+    object TEXT NOT NULL,
+    event INTEGER NOT NULL,
+    stamp INTEGER NOT NULL,
+    PRIMARY KEY (object, event)
+) STRICT, WITHOUT ROWID;
+INSERT INTO removal SELECT s.object, e.seq, e.stamp FROM event e
+    JOIN event_subject s ON s.event = e.seq AND s.position = 0 WHERE e.kind = 'removed';
+
 DROP VIEW current;
 DROP VIEW belief;
 CREATE VIEW belief AS             -- every observation that is kept, with what answers need
@@ -190,9 +199,7 @@ SELECT b.*, o.first_seen,
     (SELECT vector FROM latent WHERE object = b.object
         ORDER BY stamp DESC, id DESC LIMIT 1) AS latent,
     s.map_id, s.world_frame, s.first_stamp AS session_start, s.transform,
-    (SELECT min (e.stamp) FROM event_subject es JOIN event e ON e.seq = es.event
-        WHERE es.object = b.object AND es.event > b.seq AND es.position = 0
-        AND e.kind = 'removed') AS removed
+    (SELECT min (r.stamp) FROM removal r WHERE r.object = b.object AND r.event > b.seq) AS removed
 FROM observation b
 JOIN session s ON s.id = b.session
 JOIN object o ON o.id = b.object;
@@ -231,6 +238,9 @@ _INDEXES = (
     "DELETE FROM event_subject",
     """INSERT OR IGNORE INTO event_subject (object, event, position)
         SELECT j.value, e.seq, j.key FROM event e, json_each (e.subjects) j""",
+    "DELETE FROM removal",
+    """INSERT INTO removal SELECT s.object, e.seq, e.stamp FROM event_subject s
+        JOIN event e ON e.seq = s.event WHERE s.position = 0 AND e.kind = 'removed'""",
     "INSERT INTO event_text (event_text) VALUES ('rebuild')",
     "DELETE FROM observation_place",
     "INSERT INTO observation_place SELECT seq, x, x, y, y, z, z FROM observation",
