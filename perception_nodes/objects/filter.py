@@ -63,9 +63,13 @@ class MotionFilter:
         known = self.moving and self._velocity_is_known()
         return float(np.linalg.norm(self.velocity)) if known else 0.0
 
-    def predict(self, dt: float, hidden: bool, parameters: TrackerParameters) -> None:
-        """Advance by dt seconds."""
+    def predict(
+        self, dt: float, hidden: bool, parameters: TrackerParameters, departed: float = 0.0
+    ) -> None:
+        """Advance by dt seconds; `departed` is the speed with which it got out of sight, m/s."""
         drift = parameters.hidden_drift if hidden else parameters.still_drift
+        if hidden:  # what was being moved may well be moved on
+            drift = max(drift, parameters.departed_drift * departed)
         self.covariance[:3, :3] += np.eye(3) * drift**2 * dt
         if not self.moving:
             return

@@ -17,6 +17,8 @@ class TrackerParameters:
         birth_cost: Association cost above which a slot starts a new object instead.
         still_drift: Random walk of an object at rest while it is seen, m/sqrt(s).
         hidden_drift: Random walk of an unseen object, m/sqrt(s): somebody may touch it.
+        departed_drift: Random walk of an object that got out of sight while it moved, as a share of
+            its speed, 1/sqrt(s): what moved it may go on.
         acceleration: Standard deviation of a moving object's acceleration, m/s^2.
         friction_time: Time constant with which an unseen moving object stops, s.
         stop_speed: Below this speed an object counts as being at rest, m/s.
@@ -39,6 +41,7 @@ class TrackerParameters:
     birth_cost: float = 9.0
     still_drift: float = 0.002
     hidden_drift: float = 0.01
+    departed_drift: float = 0.5
     acceleration: float = 1.5
     friction_time: float = 0.3
     stop_speed: float = 0.02

@@ -59,6 +59,7 @@ class Track:
         verdicts: Last verdict of each camera with its stamp.
         anchor: Where it was when its last motion was reported.
         seen_at: Where it was last seen.
+        left_moving: Whether it moved when it was last seen.
         departed: Its speed when it was last seen, if that was more than noise, m/s.
         hidden: Whether it has been reported hidden.
         absorbed: Consecutive frames in which another object took its place.
@@ -84,6 +85,7 @@ class Track:
     verdicts: dict[str, tuple[int, Visibility]] = field(default_factory=dict)
     anchor: Floats = field(default_factory=lambda: np.zeros(3))
     seen_at: Floats = field(default_factory=lambda: np.zeros(3))
+    left_moving: bool = False
     departed: float = 0.0
     hidden: bool = False
     traveling: bool = False
@@ -188,7 +190,7 @@ class Track:
         self.last_seen = stamp
         self.seen_at = self.position.copy()
         self.misses, self.absorbed = 0, 0
-        self.departed = self.motion.speed
+        self.left_moving, self.departed = self.motion.moving, self.motion.speed
         self.hits += 1
 
     def take_over(self, other: Track) -> None:

@@ -149,7 +149,7 @@ class ObjectTracker:
             if track.confirmed and track.misses > 0 and track.id in expected:
                 track.follow(expected[track.id])
             else:
-                track.motion.predict(dt, track.misses > 0, self._parameters)
+                track.motion.predict(dt, track.misses > 0, self._parameters, track.departed)
 
     def _question_unmatched(
         self, frame: Frame, slots: Slots, matched: dict[Track, int], dt: float
@@ -169,6 +169,8 @@ class ObjectTracker:
                     track.touch(frame.stamp)
                 elif share < _CLAIM:
                     track.unrecognized += 1
+                    # what moved on leaves ground behind that is nearly where it was
+                    verdict = Verdict.GONE if track.left_moving else verdict
             self._judge(track, frame, _TO_VISIBILITY[verdict])
             if track.visibility is Visibility.LOST and verdict is Verdict.GONE:
                 sharpness = 1.0 / (1.0 + (2.0 * track.spread / float(track.size.max())) ** 2)
