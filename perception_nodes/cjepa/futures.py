@@ -88,7 +88,9 @@ class CjepaFutures:
             part = [b.only(nearest(part[-1], MAX_BODIES, None)) for b in part]
             rollout, found = influences(self._model, part, _STEPS, self._path())
             caused += found
-            predicted |= _predictions(self._history.stamp, part[-1], rollout)
+            widening = self._model.calibration.widening(_STEPS)
+            honest = Rollout(rollout.states, rollout.deviations + widening)
+            predicted |= _predictions(self._history.stamp, part[-1], honest)
         alone = [item for item in objects if item.id not in predicted]
         self.left_to_kalman = tuple(item.id for item in alone)
         predicted |= {p.id: p for p in self._alone.foresee(stamp, alone).predictions}

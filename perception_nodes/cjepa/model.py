@@ -100,7 +100,8 @@ class Rollout:
 
     Attributes:
         states: (B, T, N, 18).
-        deviations: (B, T, N, 6) log standard deviations, calibrated.
+        deviations: (B, T, N, 6) log standard deviations as the network says them; to be believed
+            they need `Calibration.widening`.
     """
 
     states: Floats
@@ -180,7 +181,7 @@ class WorldModel:
             beliefs = np.concatenate((beliefs[:, 1:], newest[:, None]), axis=1)
         rolled = np.stack(found, axis=1)
         rolled[..., 2] += support
-        return Rollout(rolled, np.stack(spread, axis=1) + self.calibration.widening(steps))
+        return Rollout(rolled, np.stack(spread, axis=1))
 
 
 def settled(before: Floats, after: Floats) -> Floats:

@@ -15,6 +15,8 @@ import numpy as np
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.history import STEP, History
 from perception_nodes.cjepa.model import (
+    AGE,
+    INTERVAL,
     MAX_BODIES,
     POSITION,
     ROTATION,
@@ -78,6 +80,7 @@ class CjepaMotion:
         self._history = History()
         self._robot: Floats | None = None
         self._ahead: dict[str, tuple[Floats, Floats, Floats]] = {}
+        self._said: dict[str, Floats] = {}
 
     def tell_robot(self, tip: Floats, velocity: Floats) -> None:
         """See `MotionModel`; it counts for the next frame only."""
@@ -86,7 +89,7 @@ class CjepaMotion:
     def reset(self) -> None:
         """See `MotionModel`."""
         self._history.reset()
-        self._ahead = {}
+        self._ahead, self._said = {}, {}
         self._robot = None
 
     def advance(self, stamp: int, objects: Sequence[ObjectState]) -> Mapping[str, Belief]:
@@ -108,6 +111,7 @@ class CjepaMotion:
             part = [bodies.only(level) for bodies in history]
             part = [b.only(nearest(part[-1], MAX_BODIES, _last(robot))) for b in part]
             found.update(self._step(part, robot, unseen))
+        self._said = {name: said for name, said in self._said.items() if name in found}
         return found
 
     def _step(
@@ -118,13 +122,21 @@ class CjepaMotion:
             further = robot[-1].copy()
             further[:3] += further[3:] * STEP * 1e-9
             arm = np.concatenate((robot, further[None]))
-        ahead = self._model.roll(history, 1, arm)
         now, found = history[-1], {}
+        for k, name in enumerate(now.ids):
+            if name in unseen and name in self._said:
+                # the network goes on from what it said itself, not from what that was widened to
+                now.beliefs[k, :AGE] = self._said[name]
+        ahead = self._model.roll(history, 1, arm)
         for k, name in enumerate(now.ids):
             before, after = now.states[k], ahead.states[0, 0, k]
             moves = bool((after[VELOCITY] != 0.0).any())
             if name in unseen and (moves or name in self._ahead):
-                found[name] = (before, after, ahead.deviations[0, 0, k])
+                said = ahead.deviations[0, 0, k]
+                steps = 1 + round(float(now.beliefs[k, AGE]) / INTERVAL)
+                widening = self._model.calibration.widening(steps)[-1, 0]
+                self._said[name] = said
+                found[name] = (before, after, said + widening)
         return found
 
 

@@ -216,6 +216,19 @@ def test_an_unseen_object_is_pushed_by_what_is_seen(model: WorldModel) -> None:
     assert found["hidden"].position[0] == pytest.approx(0.03, abs=1e-5)
 
 
+def test_certainty_about_an_unseen_object_falls_as_calibrated(network: StraightOn) -> None:
+    narrow, wide = (
+        frames(
+            CjepaMotion(WorldModel(network, Calibration(widening))),
+            [thing("hidden", (0, 0, 0.03), seen=0), thing("pusher", (0.07, 0, 0.03))],
+            4,
+        )["hidden"].covariance[0, 0]
+        for widening in ((0.0,), (0.0, 1.0))
+    )
+    # widened once for its age, not once more at each step
+    assert wide == pytest.approx(narrow * np.exp(2.0))
+
+
 def test_what_the_robot_does_is_told_to_the_network(model: WorldModel, network: StraightOn) -> None:
     motion = CjepaMotion(model)
     tip, velocity = np.array([0.1, 0.0, 0.05]), np.array([0.2, 0.0, 0.0])
