@@ -28,6 +28,8 @@ _ARMS = {
     "tube_mask": "up to 1 object with its first frame",
 }
 _NONE = "noisy_robot_mask_0"
+_GATE = 0.9
+"""Action ratio above which a network has hardly learned more than that things go on."""
 
 
 def page(results: dict[str, Any]) -> dict[str, str]:
@@ -140,11 +142,19 @@ def _masking(figures: dict[str, Any]) -> str:
         header = ["masked", "action ratio, each seed", "minus no mask, cm^2",
                   "removal ratio, each seed", "minus no mask, cm^2",
                   "struck while hidden, over no mask"]  # fmt: skip
+        ratios = [cell["action"]["ratio"] for cells in arms.values() for cell in cells]
+        verdict = (
+            f"**No conclusion**: action ratios of {min(ratios):.2f} to {max(ratios):.2f} are too "
+            "near 1; these networks have hardly learned more than that things go on, and arms "
+            "differ by how fast they learn. It takes more updates (`--updates`).\n"
+            if max(ratios) > _GATE
+            else "All arms know effects, so they can be compared.\n"
+        )
         parts.append(
             f"Tier {tier}: {run['parameters']} parameters, {run['updates']} updates, seeds "
             f"{', '.join(map(str, run['seeds']))}. Differences are of the squared errors of "
             "foreseen effects, paired by (seed, episode); an interval that includes 0 (or a ratio "
-            f"that includes 1) is no evidence either way.\n\n{table(header, rows)}"
+            f"that includes 1) is no evidence either way.\n\n{table(header, rows)}\n{verdict}"
         )
     return "\n".join(parts)
 
