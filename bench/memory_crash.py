@@ -13,6 +13,7 @@ import random
 import signal
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from common import write_result
@@ -41,6 +42,8 @@ def one_round(path: Path, turn: int, dice: random.Random) -> int:
         os.close(listen)
         try:
             write_until_killed(path, turn, tell)
+        except BaseException:  # noqa: BLE001 -- the child must never return from here
+            traceback.print_exc()
         finally:
             os._exit(1)
     os.close(tell)
