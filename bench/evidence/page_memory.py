@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import fill
 from typing import Any
 
@@ -226,11 +227,17 @@ def _week(figures: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
+def _gaze_order(name: str) -> tuple[int, ...]:
+    """Exact first, then what is missing, then by angle."""
+    angle = "degrees" in name
+    return (angle, "missing" in name, *map(int, re.findall(r"\d+", name)), "word" in name)
+
+
 def _beliefs(figures: dict[str, Any]) -> list[str]:
     rows = [
         [name, row["right"], row["right where false"], row["omniscient"],
          row["omniscient where false"], row["log loss"]]
-        for name, row in figures.items()
+        for name, row in sorted(figures.items(), key=lambda item: _gaze_order(item[0]))
         if isinstance(row, dict)
     ]  # fmt: skip
     return [
