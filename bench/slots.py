@@ -4,9 +4,9 @@ Real: the four scenes of mOSD (see finder.py), on which nothing was trained. Syn
 of the training program (unseen seeds; bottles and capsules are shapes that training never showed),
 six views each; objects of at least 100 of 320x240 pixels count. Matching and F1 as in finder.py.
 
-Known again: objects that both finders' masks show in two views of a scene whose optical axes are at
-least 60 degrees apart. Of the objects found in the first view, which one is it? By latent, by the
-distance of box centers, and by both, where the second camera's pose is wrong by some centimeters.
+Known again: objects that learned slots hold in two views of a scene whose optical axes are at least
+60 degrees apart. Of the objects found in the first view, which one is it? By latent, by the distance
+of box centers, and by both, where the second camera's pose is wrong by some centimeters.
 
     .venv-train/bin/python bench/slots.py [--card FILE]
 """

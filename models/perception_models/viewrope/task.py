@@ -57,7 +57,8 @@ class ViewropeTask:
     limits = (
         "Trained on simulated still scenes alone: rigid things of 3 cm to half a meter on tables "
         "and floors, 0.4 to 3 m away; sixteen objects at most; masks of 80x60 cells. Not trained "
-        "on real pictures, people, animals, glass or mirrors."
+        "on real pictures, on which it finds fewer objects than the depth-only finder "
+        "(docs/evidence/viewrope.md), nor on people, animals, glass or mirrors."
     )
     ablations: Mapping[str, Mapping[str, float]] = {FULL: {"memory": 1.0}}
     metric = "error"
