@@ -4,7 +4,7 @@
 
 Tracked objects (depth only) are matched to true ones by place; each prediction is compared with
 the truth at its time. "stay" and "constant velocity" are what it must beat where objects move.
-The parameters were chosen on seeds 21 to 24; the figures are those of seeds 31 to 34.
+The parameters were chosen on seeds 21 to 23; the figures are those of seeds 31 to 34.
 """
 
 from __future__ import annotations

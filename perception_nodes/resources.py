@@ -1,7 +1,8 @@
-"""Where the files lie that the program reads at run time: interfaces, configuration, models."""
+"""What the program finds around it: the files that it reads at run time, and processor cores."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from perception_nodes.errors import ConfigurationError
@@ -27,3 +28,8 @@ def resource(name: str) -> Path:
     raise ConfigurationError(
         f"the resource {name!r} of the permanence package is missing", "install the package again"
     )
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -26,6 +26,8 @@ from perception_nodes.report.sink import ReportSink
 from perception_nodes.report.summary import RunSummary
 from perception_nodes.scene import Sample
 from perception_nodes.score.sink import ScoreSink
+from perception_nodes.viewrope.beside import beside
+from perception_nodes.viewrope.depth_finder import DepthFinder
 from perception_nodes.viewrope.factory import make_source
 from perception_nodes.viewrope.source import SlotSource, Telling
 
@@ -116,7 +118,8 @@ def run_session(
         map_id: Names the map in which positions are valid.
         extra_sinks: Further takers of results.
         slots: What finds objects; None for the default of `viewrope.factory.make_source`.
-        ahead: Whether samples may be read ahead in a thread, as `run` tells.
+        ahead: Whether samples may be read ahead in a thread, as `run` tells; the depth finder then
+            works in a process of its own.
 
     Raises:
         PermanenceError: Nothing could be processed, or results can't be written.
@@ -130,7 +133,10 @@ def run_session(
         report, score = ReportSink(outputs.report, title), ScoreSink()
         stack.callback(_remove_if_empty, outputs.report / "report.html")
         recorder = stack.enter_context(Recorder(outputs.recording))
-        pipeline = Pipeline(slots, tracker, memory)
+        # networks work outside of the interpreter anyway
+        apart = ahead and type(slots) is DepthFinder
+        working = stack.enter_context(beside(slots)) if apart else slots
+        pipeline = Pipeline(working, tracker, memory)
         sinks: list[Sink] = [recorder, report, score, *extra_sinks]
         with _interruptible() as stopped, ProgressBar(title, total) as bar:
             outcome = run(samples, pipeline, sinks, bar.advance, stopped, ahead=ahead)

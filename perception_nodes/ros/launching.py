@@ -76,7 +76,7 @@ def nodes(
         parameters: Further ones; a node takes those it has and ignores the others.
     """
     composed = LaunchConfiguration("composed")
-    common = {"remap_camera": remap_camera, "more": parameters or {}}
+    common: dict[str, Any] = {"remap_camera": remap_camera, "more": parameters or {}}
     together = _node(
         "up", arguments=["--nodes", ",".join(names)], condition=IfCondition(composed), **common
     )
