@@ -5,8 +5,8 @@ of the training program (unseen seeds; bottles and capsules are shapes that trai
 six views each; objects of at least 100 of 320x240 pixels count. Matching and F1 as in finder.py.
 
 Known again: objects that learned slots hold in two views of a scene whose optical axes are at least
-60 degrees apart. Of the objects found in the first view, which one is it? By latent, by the distance
-of box centers, and by both, where the second camera's pose is wrong by some centimeters.
+60 degrees apart. Of the objects found in the first view, which one is it? By latent, by the
+distance of box centers, and by both, where the second camera's pose is wrong by some centimeters.
 
     .venv-train/bin/python bench/slots.py [--card FILE]
 """
