@@ -120,11 +120,12 @@ def _overlap(one: Window, other: Window) -> bool:
 
 def _picture(image: Bytes, window: Window) -> bytes:
     x0, y0, x1, y1 = window
-    part = image[y0:y1, x0:x1, ::-1]
+    part = image[y0:y1, x0:x1]
     scale = min(1.0, SIDE / max(part.shape[:2]))
     size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
     small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-    _, buffer = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)  # once small: a view backward is slow to resize
+    _, buffer = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return buffer.tobytes()
 
 
