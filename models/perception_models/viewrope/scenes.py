@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from perception_nodes.arrays import Bytes, Floats
+from perception_nodes.arrays import Bytes, Floats, Ints
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.geometry.camera import Camera
 from perception_nodes.geometry.pose import Pose
@@ -62,7 +62,7 @@ class Views(NamedTuple):
     """
 
     color: Bytes
-    depth: Bytes
+    depth: Ints
     labels: Bytes
     poses: Floats
     cameras: Floats
@@ -199,7 +199,7 @@ def _look(rng: np.random.Generator, scene: Scene, world: World, seed: int) -> Vi
             poses[index] = pose.matrix()
     padded = np.full((MAX_LABEL, 3), np.nan, np.float32)
     padded[: len(centers)] = centers
-    model = np.tile(np.float32([camera.fx, camera.fy, camera.cx, camera.cy]), (VIEWS, 1))
+    model = np.tile(np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32), (VIEWS, 1))
     return Views(color, depth, labels, poses, model, padded)
 
 
