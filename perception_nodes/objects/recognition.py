@@ -50,9 +50,8 @@ def recognize(
         reach = min(reach, parameters.reidentify_distance + 2.0 * track.spread)
         # what left in motion was being carried, and may be anywhere that it could get to
         reach = max(reach, track.departed * unseen)
-        distance = float(np.linalg.norm(new.position - track.seen_at))
-        if track.departed == 0.0:
-            distance = float(np.linalg.norm(new.position - track.position))
+        start = track.seen_at if track.departed else track.position
+        distance = float(np.linalg.norm(new.position - start))
         if distance > reach:
             continue
         cost = (

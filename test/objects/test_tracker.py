@@ -146,13 +146,39 @@ def test_an_object_moved_behind_a_screen_is_recognized_and_the_move_is_told() ->
 def test_an_object_carried_out_of_view_and_put_down_elsewhere_keeps_its_id() -> None:
     session = Session()
     (before,) = session.show(MUG, frames=8)
-    for step in range(1, 30):
-        session.show(MUG.at(0.0, 0.05 * step))  # 0.75 m/s, out of the picture
+    for step in range(1, 20):
+        session.show(MUG.at(0.0, 0.08 * step))  # 1.2 m/s, out of the picture
     assert session.states[0].visibility is Visibility.OUT_OF_VIEW
-    session.show(frames=30)
+    session.show(frames=8)
     states = session.show(MUG.at(-0.1, -0.3), frames=6)
     assert [s.id for s in states] == [before.id]
     assert np.allclose(states[0].position[:2], (-0.1, -0.3), atol=0.01)
+
+
+def test_the_faster_an_object_left_the_view_the_less_sure_its_place_is() -> None:
+    spreads = []
+    for step in (0.02, 0.05):
+        session = Session()
+        session.show(MUG, frames=8)
+        for number in range(1, 60):
+            session.show(MUG.at(0.0, step * number))
+        assert session.states[0].visibility is Visibility.OUT_OF_VIEW
+        session.show(frames=15)
+        spreads.append(float(np.sqrt(session.states[0].pose_covariance[:3, :3].max())))
+    assert spreads[1] > 0.2 > spreads[0]
+
+
+def test_an_object_that_moved_on_is_lost_although_the_ground_is_near_its_place() -> None:
+    def then(step: float) -> Visibility:
+        session = Session()
+        low = Box((0.0, 0.0, 0.01), (0.08, 0.08, 0.02))
+        session.show(low, frames=8)
+        for number in range(1, 7):
+            session.show(low.at(0.0, step * number))
+        return session.show(frames=2)[0].visibility
+
+    assert then(0.01) is Visibility.LOST
+    assert then(0.0) is Visibility.VISIBLE
 
 
 def test_another_object_that_comes_while_one_was_carried_away_is_new() -> None:

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import os
-import signal
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from raytraced import Cuboid, picture
 
 from perception_nodes.errors import PermanenceError
-from perception_nodes.scene import Frame, Slots
 from perception_nodes.viewrope import beside as module
 from perception_nodes.viewrope.beside import beside
 from perception_nodes.viewrope.depth_finder import DepthFinder
@@ -20,22 +17,6 @@ FRAME = picture([Cuboid((0.05, 0.15, 0.05), (0.12, 0.08, 0.10), 0.5)])[0]
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "cores", lambda: 2)
-
-
-@dataclass
-class Worker:
-    """Tells of its process, or fails."""
-
-    model_id: str = "worker"
-
-    def find(self, frame: Frame) -> Slots:
-        if frame.stamp == 1:
-            raise PermanenceError("no objects today")
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError
-
-    def reset(self) -> None:
-        raise PermanenceError(str(os.getpid()))
 
 
 def test_a_source_beside_finds_the_same() -> None:
@@ -54,3 +35,21 @@ def test_with_one_core_there_is_no_second_process(monkeypatch: pytest.MonkeyPatc
     source = DepthFinder()
     with beside(source) as same:
         assert same is source
+
+
+def test_an_error_of_the_source_is_raised_where_the_slots_were_awaited() -> None:
+    flat = replace(FRAME, depth=np.zeros(7, np.float32))
+    with beside(DepthFinder()) as source:
+        with pytest.raises(IndexError, match="out of range"):
+            source.find(flat)
+        assert source.find(FRAME).items  # and the process goes on
+
+
+def test_a_process_that_died_is_told_with_a_remedy() -> None:
+    with beside(DepthFinder()) as source:
+        assert source.find(FRAME).items
+        source._process.kill()  # type: ignore[attr-defined]
+        source._process.join()  # type: ignore[attr-defined]
+        with pytest.raises(PermanenceError, match="has ended") as caught:
+            source.find(FRAME)
+        assert caught.value.remedy
