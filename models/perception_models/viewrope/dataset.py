@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from perception_models.data import cached
-from perception_models.viewrope import scenes
+from perception_models.viewrope import groceries, scenes
 from perception_models.viewrope.scenes import Views, views
 
 SHARD = 50
@@ -34,7 +34,7 @@ def shard(split: str, index: int) -> dict[str, torch.Tensor]:
             for name in Views._fields
         }
 
-    return cached("viewrope", recipe, make, code=(scenes,))
+    return cached("viewrope", recipe, make, code=(scenes, groceries))
 
 
 def main(shards: int) -> None:

@@ -1,8 +1,8 @@
 """Random still scenes seen from several places: what the slot encoder is trained on.
 
-Objects lie spread, in clutter or in piles, on tables and floors, under random lights; cameras of
-random focal length look at them from all sides, and some look away. Depth has the errors of real
-sensors, from good to bad.
+Objects lie spread, in clutter or in piles, or are packages in rows and stacks, on tables and
+floors, under random lights; cameras of random focal length look at them from all sides, and some
+look away. Depth has the errors of real sensors, from good to bad.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from perception_models.viewrope.groceries import groceries
 from perception_nodes.arrays import Bytes, Floats, Ints
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.geometry.camera import Camera
@@ -45,6 +46,8 @@ HELD_OUT = (Bottle, Capsule)
 DEPTH_STEP = 1e-4
 """Depth is kept as uint16 in units of this many meters; 0 where there is no reading."""
 
+_GROCERIES = 0.5
+"""Part of the tables that hold packages."""
 _LOOKS_AWAY = 0.2
 _SETTLE = 2.0
 
@@ -99,7 +102,10 @@ def _scene(rng: np.random.Generator, *, held_out: bool) -> Scene:
     support = 0.0 if room else TABLE_HEIGHT
     count = int(rng.integers(2, MAX_LABEL + 1))
     spread = float(rng.uniform(0.32, 0.75)) * (scale if room else 1.0)
-    objects = _spread(rng, count, spread, scale, support, held_out=held_out)
+    if not room and rng.random() < _GROCERIES:
+        objects = groceries(rng, count, spread, support)
+    else:
+        objects = _spread(rng, count, spread, scale, support, held_out=held_out)
     area = (6.0, 6.0) if room else (float(rng.uniform(0.8, 1.6)), float(rng.uniform(0.7, 1.2)))
     key = CameraKey(0.0, (1.0, 0.0, support + 0.5), (0.0, 0.0, support))
     return Scene(
@@ -222,7 +228,7 @@ def _viewpoint(rng: np.random.Generator, scene: Scene, centers: Floats) -> Pose:
     support = scene.support_height
     near = np.abs(centers[:, :2]).max(axis=1) < 1.5
     middle = centers[near].mean(axis=0) if near.any() else np.array([0.0, 0.0, support])
-    reach = float(rng.uniform(1.0, 2.8)) if room else float(rng.uniform(0.45, 1.2))
+    reach = float(rng.uniform(1.0, 2.8)) if room else float(rng.uniform(0.45, 1.4))
     angle = float(rng.uniform(-math.pi, math.pi))
     slope = float(rng.uniform(0.25, 1.1))
     ahead = np.array(
