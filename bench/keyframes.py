@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from common import write_result
 
+from perception_kernels.unproject import unproject
 from perception_nodes.arrays import Bools, Floats
 from perception_nodes.geometry.camera import Camera
 from perception_nodes.geometry.pose import Pose
@@ -106,7 +107,7 @@ def _compare(
 ) -> dict[str, float]:
     """The share of the present image that four key frames show together."""
     assert frame.pose is not None
-    points = seen.points[::4, ::4].reshape(-1, 3)
+    points = unproject(seen.depth, seen.camera.rays())[::4, ::4].reshape(-1, 3)
     world = frame.pose.apply(points[points[:, 2] > 0].astype(np.float64))
     shows = {id(view): _shown(world, view) for view in stored}
     ranked = sorted(stored, key=lambda view: -shows[id(view)].mean())

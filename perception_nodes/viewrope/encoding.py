@@ -1,7 +1,8 @@
 """From a frame to what the slot encoder takes in; training and run time both go through here.
 
-Images are brought to the network's size, depth becomes points and normals, and a grid of patches
-gets the geometry that attention knows: the world rotation of each patch's ray and its world point.
+Images are brought to the network's size, and a grid of patches gets the geometry that attention
+knows: the world rotation of each patch's ray and its world point. Normalization, layout, points and
+normals are the network's own first steps, on its device.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import numpy as np
 
 from perception_kernels.rays import frequencies, ray_frames, rotary_phases
 from perception_kernels.shrink import shrink_depth
-from perception_kernels.unproject import normals, unproject
 from perception_nodes.arrays import Bytes, Floats
 from perception_nodes.geometry.camera import Camera
 from perception_nodes.geometry.pose import Pose
@@ -34,15 +34,11 @@ class Picture:
         camera: Of this resolution.
         color: (h, w, 3) uint8.
         depth: (h, w) float32, meters; NaN where there is no reading.
-        points: (h, w, 3) float32, meters, optical frame; 0 where there is no reading.
-        normals: (h, w, 3) float32, facing the camera; 0 where unknown.
     """
 
     camera: Camera
     color: Bytes
     depth: Floats
-    points: Floats
-    normals: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +67,7 @@ class Sight:
 def picture(frame: Frame, width: int, height: int) -> Picture:
     """Bring a frame to the size of the network.
 
-    Images of another aspect ratio are stretched: points and normals stay true.
+    Images of another aspect ratio are stretched: with their own camera, points stay true.
     """
     factor = max(1, min(frame.camera.width // width, frame.camera.height // height))
     depth = shrink_depth(frame.depth, factor)
@@ -86,11 +82,12 @@ def picture(frame: Frame, width: int, height: int) -> Picture:
             cv2.resize(color, (width, height), interpolation=cv2.INTER_AREA), np.uint8
         )
     camera = camera.scaled(width, height)
-    points = unproject(depth, camera.rays())
-    facing = normals(points)
-    return Picture(
-        camera, np.ascontiguousarray(color), depth, np.nan_to_num(points), np.nan_to_num(facing)
-    )
+    return Picture(camera, np.ascontiguousarray(color), depth)
+
+
+def intrinsics(camera: Camera) -> Floats:
+    """(4,) float32 fx, fy, cx, cy, pixels."""
+    return np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32)
 
 
 def sight(frame: Frame, seen: Picture, rows: int, columns: int) -> Sight:

@@ -11,7 +11,7 @@ from perception_nodes.inference.network import Network
 from perception_nodes.scene import LATENT_SIZE, MAX_SLOTS
 
 Grid = tuple[int, int]
-_REQUIRED = ("color", "points", "normals", "rays", "place")
+_REQUIRED = ("color", "depth", "camera", "rays", "place")
 _MEMORY = ("memory", "memory_rays", "memory_place", "memory_valid")
 _PREVIOUS = ("previous_query", "previous_center", "previous_valid")
 _OUTPUTS = ("masks", "objectness", "latent", "center", "query", "tokens")

@@ -17,7 +17,14 @@ from perception_nodes.inference.network import Array, Network
 from perception_nodes.scene import Frame, Slots
 from perception_nodes.viewrope.depth_finder import MAX_EXTENT
 from perception_nodes.viewrope.description import describe, upward
-from perception_nodes.viewrope.encoding import Picture, Sight, picture, place_phases, sight
+from perception_nodes.viewrope.encoding import (
+    Picture,
+    Sight,
+    intrinsics,
+    picture,
+    place_phases,
+    sight,
+)
 from perception_nodes.viewrope.interface import read_interface
 from perception_nodes.viewrope.keyframes import KeyFrame, KeyFrames
 from perception_nodes.viewrope.masks import main_parts, upsample
@@ -141,8 +148,8 @@ class LearnedFinder:
         position = geometry.pose.translation
         inputs: dict[str, Array] = {
             "color": seen.color[None],
-            "points": seen.points[None],
-            "normals": seen.normals[None],
+            "depth": np.nan_to_num(seen.depth)[None],
+            "camera": intrinsics(seen.camera)[None],
             "rays": geometry.rays[None],
             "place": place_phases(geometry.places, position, sizes.phases)[None],
         }

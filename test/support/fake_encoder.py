@@ -8,7 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from perception_kernels.unproject import unproject
 from perception_nodes.arrays import Floats
+from perception_nodes.geometry.camera import Camera
 from perception_nodes.scene import LATENT_SIZE
 
 SLOTS, QUERY, MEMORY, TOKENS, WIDTH, PHASES = 16, 8, 4, 300, 12, 24
@@ -30,8 +32,8 @@ class FakeEncoder:
     def __init__(self) -> None:
         self.inputs: Shapes = {
             "color": (1, 240, 320, 3),
-            "points": (1, 240, 320, 3),
-            "normals": (1, 240, 320, 3),
+            "depth": (1, 240, 320),
+            "camera": (1, 4),
             "rays": (1, TOKENS, 3, 3),
             "place": (1, TOKENS, PHASES, 2),
             "memory": (1, MEMORY, TOKENS, WIDTH),
@@ -60,7 +62,9 @@ class FakeEncoder:
             assert np.isfinite(inputs[name]).all(), name
         self.given.append({name: np.array(value) for name, value in inputs.items()})
         found = {name: np.zeros(shape, np.float32) for name, shape in self.outputs.items()}  # type: ignore[arg-type]
-        color, points = inputs["color"][0].astype(int), inputs["points"][0]
+        color = inputs["color"][0].astype(int)
+        camera = Camera(320, 240, *(float(v) for v in inputs["camera"][0]))
+        points = unproject(inputs["depth"][0], camera.rays())
         codes = color @ [1 << 16, 1 << 8, 1]
         codes[np.ptp(color, axis=2) == 0] = 0
         shown, pixels = np.unique(codes[codes > 0], return_counts=True)

@@ -14,6 +14,7 @@ import torch
 from raytraced import Ball, Cuboid, Tube, look_at, picture
 from torch import Tensor
 
+from perception_kernels.unproject import normals, unproject
 from perception_models.cells import Batch, seeded
 from perception_models.export import export
 from perception_models.viewrope import objective
@@ -22,9 +23,11 @@ from perception_models.viewrope.network import CELLS, Memory, SlotEncoder
 from perception_models.viewrope.objective import remembered, started
 from perception_models.viewrope.samples import Sample, augmented, inputs, middles
 from perception_models.viewrope.slots import STATE, Pixels, Previous, Slots
+from perception_models.viewrope.surface import points_and_normals
 from perception_models.viewrope.task import Configuration, ViewropeTask, example
 from perception_nodes.inference.network import Array
 from perception_nodes.scene import MAX_SLOTS
+from perception_nodes.viewrope import encoding
 from perception_nodes.viewrope.factory import make_source
 from perception_nodes.viewrope.interface import read_interface
 from perception_nodes.viewrope.learned import LearnedFinder
@@ -34,7 +37,7 @@ SOLIDS = (
     Ball((-0.15, -0.12, 0.06), 0.06),
     Tube((0.10, -0.10, 0.07), 0.05, 0.14),
 )
-SEEN = ("color", "points", "normals", "rays", "place")
+SEEN = ("color", "depth", "camera", "rays", "place")
 STEPS = 60
 EYES = ((-0.7, 0.1, 0.6), (0.3, -0.7, 0.55))
 
@@ -217,7 +220,8 @@ def test_a_mirrored_scene_stays_a_scene() -> None:
             changed[0].labels, views[0].labels
         )
         cells = middles(found["labels"], found["visible"], CELLS).reshape(2, *CELLS)
-        points = found["points"][:, 2::4, 2::4]
+        points, _ = points_and_normals(found["depth"], found["camera"])
+        points = points[:, 2::4, 2::4]
         for view in range(2):
             for number in range(len(SOLIDS)):
                 own = found["labels"][view].reshape(CELLS) == number + 1
@@ -262,7 +266,22 @@ def test_slots_of_another_view_are_offered_where_the_objects_are_now() -> None:
     assert (before > 0).sum() == 2 * len(SOLIDS)
 
 
-@pytest.mark.parametrize("missing", ["points", "color"])
+def test_the_surface_in_the_graph_is_that_of_the_kernels() -> None:
+    holes = np.random.default_rng(0).random((240, 320)) < 0.2
+    for eye in EYES:
+        seen = encoding.picture(sample(eye).frame, 320, 240)
+        depth = np.where(holes, np.nan, seen.depth)
+        expected = unproject(depth, seen.camera.rays())
+        camera = torch.from_numpy(encoding.intrinsics(seen.camera))[None]
+        points, facing = points_and_normals(torch.from_numpy(depth)[None], camera)
+        np.testing.assert_allclose(points[0].numpy(), np.nan_to_num(expected), atol=1e-6)
+        upright = np.nan_to_num(normals(expected))
+        # A rounding error in meters is a thousandth of the step from pixel to pixel.
+        assert np.quantile(np.abs(facing[0].numpy() - upright), 0.999) < 2e-3
+        assert (facing[0].numpy().any(axis=-1) == upright.any(axis=-1)).all()
+
+
+@pytest.mark.parametrize("missing", ["depth", "color"])
 def test_a_frame_without_depth_or_light_gives_numbers(missing: str) -> None:
     given = example()
     given[missing] = torch.zeros_like(given[missing])

@@ -10,6 +10,7 @@ import pytest
 from raytraced import VIEW, Ball
 from raytraced import picture as render
 
+from perception_kernels.unproject import unproject
 from perception_nodes.geometry.camera import Camera
 from perception_nodes.scene import Frame
 from perception_nodes.viewrope.encoding import Picture, Sight, picture, place_phases, sight
@@ -35,22 +36,20 @@ def resized(frame: Frame, width: int, height: int) -> Frame:
 def test_points_lie_on_the_surface_that_the_frame_shows() -> None:
     frame, _ = render([BALL])
     seen, _ = prepared(frame)
-    assert seen.color.shape == seen.points.shape == seen.normals.shape == (240, 320, 3)
+    assert seen.color.shape == (*seen.depth.shape, 3) == (240, 320, 3)
     assert frame.pose is not None
-    world = frame.pose.apply(seen.points[seen.points[..., 2] > 0].astype(float))
+    points = unproject(seen.depth, seen.camera.rays())
+    world = frame.pose.apply(points[points[..., 2] > 0].astype(float))
     on_ball = np.linalg.norm(world - np.array(BALL.center), axis=1) < 0.053
     assert on_ball.sum() > 100
-    assert np.allclose(np.linalg.norm(seen.normals, axis=-1).max(), 1.0, atol=1e-5)
 
 
-def test_what_is_unknown_is_zero_and_never_nan() -> None:
+def test_what_is_unknown_has_no_place_and_no_phase() -> None:
     frame, _ = render([BALL])
     depth = frame.depth.copy()
     depth[:, :320] = np.nan
     seen, geometry = prepared(replace(frame, depth=depth))
-    assert np.isfinite(seen.points).all()
-    assert np.isfinite(seen.normals).all()
-    assert not seen.points[:, :159].any()
+    assert np.isnan(seen.depth[:, :159]).all()
     left = geometry.places.reshape(15, 20, 3)[:, :10]
     assert np.isnan(left).all()
     assert not place_phases(left, np.zeros(3), 24).any()

@@ -10,8 +10,10 @@ import pytest
 from fake_encoder import MEMORY, FakeEncoder, latent
 from raytraced import CAMERA, Ball, Cuboid, Solid, look_at, picture
 
+from perception_kernels.unproject import unproject
 from perception_nodes.arrays import Bytes
 from perception_nodes.errors import ModelError
+from perception_nodes.geometry.camera import Camera
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.scene import Frame, Slots
 from perception_nodes.viewrope.learned import LearnedFinder
@@ -111,7 +113,9 @@ def test_it_attends_to_key_frames_that_show_the_same() -> None:
     assert not first["memory_valid"].any()
     assert second["memory_valid"][0].tolist() == [1.0, 0.0, 0.0, 0.0]
     assert third["memory_valid"][0].sum() == 2.0
-    kept = first["points"][0, ::16, ::16].reshape(-1, 3)[:, [0, 1, 2] * 4]
+    camera = Camera(320, 240, *(float(v) for v in first["camera"][0]))
+    points = unproject(first["depth"][0], camera.rays())
+    kept = points[::16, ::16].reshape(-1, 3)[:, [0, 1, 2] * 4]
     assert np.allclose(second["memory"][0, 0], kept, atol=2e-3)
     assert np.allclose(second["memory_rays"][0, 0], first["rays"][0])
     assert not second["memory_place"][0, 1].any()
@@ -248,7 +252,7 @@ def test_a_network_without_memory_or_persistence_is_run_without() -> None:
     finder = LearnedFinder(network)
     assert len(finder.find(show(0.0)[0]).items) == 2
     assert len(finder.find(show(1.0)[0]).items) == 2
-    assert set(network.given[1]) == {"color", "points", "normals", "rays", "place"}
+    assert set(network.given[1]) == {"color", "depth", "camera", "rays", "place"}
 
 
 def test_key_frames_may_have_a_coarser_grid_than_the_frame() -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from perception_models.viewrope.attention import GeometricAttention
 from perception_models.viewrope.encodings import Encoding, Geometry
 from perception_models.viewrope.slots import Pixels, Previous, SlotDecoder, Slots
+from perception_models.viewrope.surface import points_and_normals
 
 WIDTH, HEIGHT = 320, 240
 CELL, PATCH = 4, 16
@@ -98,7 +99,7 @@ class _Block(nn.Module):
 
 
 class SlotEncoder(nn.Module):
-    """Color, points and normals of a frame to slots.
+    """Color and depth of a frame to slots.
 
     Args:
         encoding: What patches tell each other about where they are.
@@ -125,9 +126,10 @@ class SlotEncoder(nn.Module):
             self.head.bias[-1] = -3.0  # few cells are the middle of an object
 
     def encode(
-        self, color: Tensor, points: Tensor, normals: Tensor, rays: Tensor, place: Tensor
+        self, color: Tensor, depth: Tensor, camera: Tensor, rays: Tensor, place: Tensor
     ) -> Encoded:
         """What a frame shows by itself; see `forward`."""
+        points, normals = points_and_normals(depth, camera)
         z = points[..., 2]
         known = (z > 0).to(z.dtype)
         light = color.to(z.dtype) / 255.0
@@ -186,8 +188,8 @@ class SlotEncoder(nn.Module):
     def forward(
         self,
         color: Tensor,
-        points: Tensor,
-        normals: Tensor,
+        depth: Tensor,
+        camera: Tensor,
         rays: Tensor,
         place: Tensor,
         memory: Tensor,
@@ -202,8 +204,8 @@ class SlotEncoder(nn.Module):
 
         Args:
             color: [N, 240, 320, 3] uint8.
-            points: [N, 240, 320, 3] meters, optical frame; 0 where unknown.
-            normals: [N, 240, 320, 3]; 0 where unknown.
+            depth: [N, 240, 320] meters along the optical axis; 0 where unknown.
+            camera: [N, 4] fx, fy, cx, cy, pixels.
             rays: [N, 300, 3, 3] world rotation of the patches' rays.
             place: [N, 300, P, 2] rotary phases of the patches' world points.
             memory: [N, 4, 300, 128] tokens of key frames.
@@ -218,7 +220,7 @@ class SlotEncoder(nn.Module):
             masks [N, 17, 60, 80], objectness [N, 16], latent [N, 16, 128], center [N, 16, 3],
             query [N, 16, 64], tokens [N, 300, 128].
         """
-        seen = self.encode(color, points, normals, rays, place)
+        seen = self.encode(color, depth, camera, rays, place)
         remembered = Memory(memory, memory_rays, memory_place, memory_valid)
         pixels = self.decode(seen, rays, place, remembered)
         found: Slots = self.slots(pixels, Previous(previous_query, previous_center, previous_valid))

@@ -42,7 +42,7 @@ def loss(network: SlotEncoder, batch: Batch, views: int) -> Tensor:
         batch: See `samples.inputs`; also `draws` [N, 8 + O] random numbers 0..1.
         views: Of a scene.
     """
-    seen = network.encode(*(batch[n] for n in ("color", "points", "normals", "rays", "place")))
+    seen = network.encode(*(batch[n] for n in ("color", "depth", "camera", "rays", "place")))
     memory = others(seen, batch, views)
     pixels = network.decode(seen, batch["rays"], batch["place"], memory)
     total = dense_loss(pixels, batch, middles(batch["labels"], batch["visible"], CELLS))

@@ -18,7 +18,7 @@ from perception_nodes.arrays import Bytes, Floats
 from perception_nodes.geometry.camera import Camera
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.scene import Frame
-from perception_nodes.viewrope.encoding import picture, place_phases, sight
+from perception_nodes.viewrope.encoding import intrinsics, picture, place_phases, sight
 
 PHASES = place_pairs(32)
 MIN_CELLS = 6
@@ -89,7 +89,7 @@ def inputs(views: Sequence[Sample]) -> Batch:
     """What the network takes in of the views of one scene, and its targets.
 
     Returns:
-        color, points, normals, rays, place as for `SlotEncoder.forward`; labels [V, P] of cells,
+        color, depth, camera, rays, place as for `SlotEncoder.forward`; labels [V, P] of cells,
         object + 1; centers [V, K, 3] of objects in the optical frame; visible [V, K] cells that
         an object shows.
     """
@@ -105,8 +105,8 @@ def inputs(views: Sequence[Sample]) -> Batch:
         counts = np.bincount(cells, minlength=len(centers) + 1)[1:]
         row: dict[str, Any] = {
             "color": seen.color,
-            "points": seen.points,
-            "normals": seen.normals,
+            "depth": np.nan_to_num(seen.depth),
+            "camera": intrinsics(seen.camera),
             "rays": where.rays,
             "place": place_phases(where.places, first.translation, PHASES),
             "labels": cells.astype(np.int64),

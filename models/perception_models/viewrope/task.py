@@ -94,7 +94,7 @@ class ViewropeTask:
         found = []
         for batch in self._held_out(split):
             seen = call.encode(
-                *(batch[name] for name in ("color", "points", "normals", "rays", "place"))
+                *(batch[name] for name in ("color", "depth", "camera", "rays", "place"))
             )
             pixels = call.decode(seen, batch["rays"], batch["place"])
             found.append(object_error(call.slots(pixels), batch))
@@ -143,7 +143,7 @@ def example() -> dict[str, Tensor]:
     center = rng.normal((0.0, 0.0, 1.0), 0.2, (1, MAX_SLOTS, 3)).astype(np.float32)
     known = (rng.random((1, MAX_SLOTS)) < 0.3).astype(np.float32)
     return {
-        **{name: seen[name] for name in ("color", "points", "normals", "rays", "place")},
+        **{name: seen[name] for name in ("color", "depth", "camera", "rays", "place")},
         "memory": torch.from_numpy(tokens),
         "memory_rays": seen["rays"][:, None].repeat(1, MEMORY, 1, 1, 1),
         "memory_place": seen["place"][:, None].repeat(1, MEMORY, 1, 1, 1),
