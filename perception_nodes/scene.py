@@ -7,6 +7,7 @@ possible: treat every array as read-only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -251,6 +252,51 @@ class Influence:
     target: str
     strength: float
     lag: float
+
+
+class PlanStatus(IntEnum):
+    """What a plan says, as in `msg/PlanStatus`."""
+
+    IDLE = 0
+    RUNNING = 1
+    SUCCEEDED = 2
+    HOLDING = 3
+    REFUSED = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """How to move the pusher, and what that is expected to do.
+
+    Attributes:
+        stamp: Of the object states that it is made from, ns.
+        object_id: What shall be moved.
+        interval: Seconds a step.
+        tip: (T + 1, 3) positions of the pusher's tip in the world, from now on.
+        velocity: (T, 3) m/s, each held for one interval.
+        predicted: By object id (T + 1, 4): x, y, z and heading in radians, world frame.
+        deviation: By object id (T + 1,) standard deviation of the level position, m.
+        cost: Of the expected course; infinite if there is none.
+        physics_residual: How much the learned model and the physics step contradict each other.
+        iterations: How often candidates were drawn and judged.
+        deadline_used: Share of the time allowed, 0..1.
+        status: RUNNING if it shall be carried out.
+        reason: Why not, else empty.
+    """
+
+    stamp: int
+    object_id: str
+    interval: float
+    tip: Floats
+    velocity: Floats
+    predicted: Mapping[str, Floats]
+    deviation: Mapping[str, Floats]
+    cost: float
+    physics_residual: float
+    iterations: int
+    deadline_used: float
+    status: PlanStatus
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

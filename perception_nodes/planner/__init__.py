@@ -1,0 +1,1 @@
+"""Plans that bring objects to goals: a physics prior, sampling, and checks before anything moves."""
