@@ -1,0 +1,133 @@
+"""Kernels in the forms that ONNX Runtime accelerates, to be compared with each other.
+
+`plain_attention` is what the exporter makes of attention: products, softmax, products. In
+`fused_attention` one contrib operator does these, which on CUDA is a flash kernel that never writes
+the scores to memory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper
+from torch import Tensor, nn
+
+from perception_models.export import export
+from perception_models.task import Signature
+from perception_models.viewrope.attention import attend
+from perception_models.viewrope.encodings import (
+    Encoding,
+    Geometry,
+    encode_key,
+    encode_query,
+    place_pairs,
+)
+from perception_models.viewrope.surface import points_and_normals
+
+ENCODING = Encoding.VIEW_PLACE
+_CONTRIB = "com.microsoft"
+
+
+class _Attention(nn.Module):
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        query_rays: Tensor,
+        query_phases: Tensor,
+        key_rays: Tensor,
+        key_phases: Tensor,
+    ) -> Tensor:
+        """[B, H, L, d] from [B, H, L, d] that ask and [B, H, M, d] that answer."""
+        here, there = Geometry(query_rays, query_phases), Geometry(key_rays, key_phases)
+        return attend(ENCODING, query, key, value, here, there)
+
+
+class _Turned(nn.Module):
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        query_rays: Tensor,
+        query_phases: Tensor,
+        key_rays: Tensor,
+        key_phases: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values with their geometry put in, [B, L or M, H * d]."""
+        return (
+            _joined(encode_query(ENCODING, query, Geometry(query_rays, query_phases))),
+            _joined(encode_key(ENCODING, key, Geometry(key_rays, key_phases))),
+            _joined(value),
+        )
+
+
+class _Surface(nn.Module):
+    def forward(self, depth: Tensor, camera: Tensor) -> tuple[Tensor, Tensor]:
+        """See `points_and_normals`."""
+        return points_and_normals(depth, camera)
+
+
+def attention_inputs(heads: int, width: int, asking: int, answering: int) -> dict[str, Tensor]:
+    """Random tokens and geometry for both forms."""
+    rng = np.random.default_rng(answering)
+    pairs = place_pairs(width)
+
+    def tokens(count: int) -> Tensor:
+        return torch.from_numpy(rng.normal(size=(1, heads, count, width)).astype(np.float32))
+
+    def rays(count: int) -> Tensor:
+        matrices, _ = np.linalg.qr(rng.normal(size=(1, count, 3, 3)))
+        return torch.from_numpy(matrices.astype(np.float32))
+
+    def phases(count: int) -> Tensor:
+        angle = rng.uniform(0.0, 2.0 * np.pi, (1, count, pairs))
+        return torch.from_numpy(np.stack((np.cos(angle), np.sin(angle)), -1).astype(np.float32))
+
+    return {
+        "query": tokens(asking),
+        "key": tokens(answering),
+        "value": tokens(answering),
+        "query_rays": rays(asking),
+        "query_phases": phases(asking),
+        "key_rays": rays(answering),
+        "key_phases": phases(answering),
+    }
+
+
+def plain_attention(inputs: dict[str, Tensor], path: Path) -> Path:
+    """Write attention as the exporter makes it; its output is [B, H, L, d]."""
+    return export(_Attention(), Signature(inputs, ("mixed",), {}, tolerance=1e-4), path).path
+
+
+def fused_attention(inputs: dict[str, Tensor], path: Path) -> Path:
+    """Write attention with one operator; its output is [B, L, H * d]."""
+    names = ("asked", "answers", "values")
+    export(_Turned(), Signature(inputs, names, {}, tolerance=1e-4), path)
+    model = onnx.load(path)
+    heads, asking, width = inputs["query"].shape[1:]
+    # `com.microsoft.MultiHeadAttention` divides by the root of the width by itself.
+    node = helper.make_node(
+        "MultiHeadAttention", names, ["mixed"], domain=_CONTRIB, num_heads=heads
+    )
+    model.graph.node.append(node)
+    del model.graph.output[:]
+    shape = [1, asking, heads * width]
+    model.graph.output.append(helper.make_tensor_value_info("mixed", TensorProto.FLOAT, shape))
+    model.opset_import.append(helper.make_opsetid(_CONTRIB, 1))
+    onnx.save(model, path)
+    return path
+
+
+def surface(depth: Tensor, camera: Tensor, path: Path) -> Path:
+    """Write points and normals from depth."""
+    inputs = {"depth": depth, "camera": camera}
+    return export(_Surface(), Signature(inputs, ("points", "normals"), {}, 5e-4), path).path
+
+
+def _joined(x: Tensor) -> Tensor:
+    return x.transpose(1, 2).flatten(2)
