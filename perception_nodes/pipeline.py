@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from perception_nodes.cjepa.kalman_futures import KalmanFutures
-from perception_nodes.cjepa.source import FutureSource
+from perception_nodes.cjepa.source import EventSource, FutureSource
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.scene import Frame, SceneState, Slots
 from perception_nodes.viewrope.source import SlotSource
@@ -42,6 +42,7 @@ class Pipeline:
         objects: Owns the object states.
         memory: Keeps them; None to run without.
         futures: Foresees what they will do; None for the Kalman filter.
+        events: Tells what the tracker can't, such as contacts; None to do without.
     """
 
     def __init__(
@@ -50,10 +51,12 @@ class Pipeline:
         objects: ObjectTracker,
         memory: SceneMemory | None = None,
         futures: FutureSource | None = None,
+        events: EventSource | None = None,
     ) -> None:
         self._slots = slots
         self._objects = objects
         self._futures = futures or KalmanFutures()
+        self._events = events
         self._memory = memory
         self._timings: dict[str, float] = {}
 
@@ -82,6 +85,8 @@ class Pipeline:
         objects, events = self._objects.update(frame, slots)
         clock.append(time.perf_counter())
         predictions, influences = self._futures.foresee(frame.stamp, objects)
+        if self._events is not None:
+            events += self._events.tell(frame.stamp, objects)
         clock.append(time.perf_counter())
         state = SceneState(
             frame.stamp, slots, objects, events, predictions=predictions, influences=influences
@@ -99,3 +104,5 @@ class Pipeline:
         self._slots.reset()
         self._objects.reset()
         self._futures.reset()
+        if self._events is not None:
+            self._events.reset()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from perception_nodes.cjepa.foresight import Foresight, make_foresight
 from perception_nodes.commands.progress import ProgressBar
 from perception_nodes.errors import ConfigurationError, InputError
 from perception_nodes.memory.writer import Memory
@@ -101,6 +102,7 @@ def run_session(
     map_id: str = "map",
     extra_sinks: Iterable[Sink] = (),
     slots: SlotSource | None = None,
+    foresight: Foresight | None = None,
     ahead: bool = False,
 ) -> Result:
     """Run the pipeline over samples and write everything that it says.
@@ -118,6 +120,7 @@ def run_session(
         map_id: Names the map in which positions are valid.
         extra_sinks: Further takers of results.
         slots: What finds objects; None for the default of `viewrope.factory.make_source`.
+        foresight: What foresees objects; None for the default of `make_foresight`.
         ahead: Whether samples may be read ahead in a thread, as `run` tells; the depth finder then
             works in a process of its own.
 
@@ -125,27 +128,41 @@ def run_session(
         PermanenceError: Nothing could be processed, or results can't be written.
     """
     slots = make_source() if slots is None else slots
+    foresight = make_foresight() if foresight is None else foresight
     _make_room(outputs)
     with ExitStack() as stack:
         memory = stack.enter_context(Memory(outputs.memory, map_id))
-        tracker = ObjectTracker(first_number=memory.next_object_number())
-        tracker.restore(memory.restore(map_id))
+        first = memory.next_object_number()
+        tracker = ObjectTracker(first_number=first, motion=foresight.motion)
+        known = _restoring(samples, memory, tracker, map_id)
         report, score = ReportSink(outputs.report, title), ScoreSink()
         stack.callback(_remove_if_empty, outputs.report / "report.html")
         recorder = stack.enter_context(Recorder(outputs.recording))
         # networks work outside of the interpreter anyway
         apart = ahead and type(slots) is DepthFinder
         working = stack.enter_context(beside(slots)) if apart else slots
-        pipeline = Pipeline(working, tracker, memory)
+        pipeline = Pipeline(working, tracker, memory, foresight.futures, foresight.events)
         sinks: list[Sink] = [recorder, report, score, *extra_sinks]
         with _interruptible() as stopped, ProgressBar(title, total) as bar:
-            outcome = run(samples, pipeline, sinks, bar.advance, stopped, ahead=ahead)
-        told = _with_notes(about(), slots)
+            outcome = run(known, pipeline, sinks, bar.advance, stopped, ahead=ahead)
+        told = _with_notes(about(), slots, foresight)
         if outcome.frames == 0:
             raise _nothing(title, told)
         figures = score.figures() if score.frames else None
         path = report.close(_summary(title, outcome, told, command, figures))
     return Result(outcome, path, figures, (*_unread(outcome, told), *_unused(told)), told.notes)
+
+
+def _restoring(
+    samples: Iterable[Sample], memory: Memory, tracker: ObjectTracker, map_id: str
+) -> Iterator[Sample]:
+    """The samples; with the first one it is known for how long nobody looked at what is known."""
+    restored = False
+    for sample in samples:
+        if not restored:
+            tracker.restore(memory.restore(map_id, sample.frame.stamp))
+            restored = True
+        yield sample
 
 
 @contextmanager
@@ -211,10 +228,10 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, usual)
 
 
-def _with_notes(told: About, slots: SlotSource) -> About:
-    """Add what the slot source has to say."""
+def _with_notes(told: About, slots: SlotSource, foresight: Foresight) -> About:
+    """Add what the slot source and what foresees have to say."""
     said = slots.notes() if isinstance(slots, Telling) else ()
-    return replace(told, notes=(*told.notes, *said))
+    return replace(told, notes=(*told.notes, *said, *foresight.notes))
 
 
 def _nothing(title: str, told: About) -> InputError:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from perception_nodes.arrays import Bools, Floats
+from perception_nodes.cjepa.actors import Actor
 from perception_nodes.cjepa.history import History
 from perception_nodes.cjepa.model import AGE, Bodies, Rollout, WorldModel, gaps
 from perception_nodes.scene import Event, EventKind, ObjectState
@@ -35,15 +36,22 @@ class EventDetector:
         self._touching: set[frozenset[str]] = set()
         self._waiting: dict[frozenset[str], int] = {}
         self._expected: dict[str, tuple[Floats, Floats]] = {}
+        self._actor: Actor | None = None
+
+    def tell_actor(self, actor: Actor | None) -> None:
+        """Who pushes at the time of the frame to come: what it does is no surprise."""
+        self._actor = actor
 
     def reset(self) -> None:
         """Forget earlier frames."""
         self._history.reset()
         self._touching, self._waiting, self._expected = set(), {}, {}
+        self._actor = None
 
     def tell(self, stamp: int, objects: Sequence[ObjectState]) -> tuple[Event, ...]:
         """What happened by a time; called once a frame, in order of time."""
-        if not self._history.note(stamp, objects):
+        robot = None if self._actor is None else self._actor.before(0.0)
+        if not self._history.note(stamp, objects, robot):
             return ()
         now = self._history.bodies()[-1]
         found = [*self._contacts(stamp, now), *self._surprises(stamp, now)]
@@ -89,10 +97,10 @@ class EventDetector:
 
     def _expect(self) -> None:
         self._expected = {}
-        history = self._history.bodies()
+        history, robot = self._history.bodies(), self._history.path(1)
         for level in self._history.free():
             part = [bodies.only(level) for bodies in history]
-            self._expected |= _places(part[-1], self._model.roll(part, 1))
+            self._expected |= _places(part[-1], self._model.roll(part, 1, robot))
 
 
 def innovation(apart: Floats, variance: Floats | float) -> float:

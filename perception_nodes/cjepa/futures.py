@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from perception_nodes.arrays import Floats
+from perception_nodes.cjepa.actors import ROBOT, Actor
 from perception_nodes.cjepa.history import History
 from perception_nodes.cjepa.influence import influences
 from perception_nodes.cjepa.kalman_futures import KalmanFutures
@@ -44,7 +44,7 @@ class CjepaFutures:
         self._period = round(period / _NANOSECONDS)
         self._history = History()
         self._alone = KalmanFutures()
-        self._robot: Floats | None = None
+        self._actor: Actor | None = None
         self._last: tuple[int, frozenset[str], Futures] | None = None
         self.left_to_kalman: tuple[str, ...] = ()
 
@@ -53,23 +53,19 @@ class CjepaFutures:
         """That of the network."""
         return self._model.model_id
 
-    def tell_robot(self, path: Floats) -> None:
-        """Where the robot's tool is and will be.
-
-        Args:
-            path: (1 + 20, 6) tip and velocity now and in steps of 0.1 s. It counts until the next.
-        """
-        self._robot = np.asarray(path, dtype=np.float64)
+    def tell_actor(self, actor: Actor | None) -> None:
+        """Who pushes at the time of the frame to come; it is foreseen to go straight on."""
+        self._actor = actor
 
     def reset(self) -> None:
         """Forget earlier frames."""
         self._history.reset()
-        self._last, self._robot = None, None
+        self._last, self._actor = None, None
 
     def foresee(self, stamp: int, objects: Sequence[ObjectState]) -> Futures:
         """See `FutureSource`."""
-        now = None if self._robot is None else self._robot[0]
-        self._history.note(stamp, objects, now)
+        robot = None if self._actor is None else self._actor.before(0.0)
+        self._history.note(stamp, objects, robot)
         ids = frozenset(item.id for item in objects)
         if self._last is not None:
             before, known, futures = self._last
@@ -80,13 +76,14 @@ class CjepaFutures:
         return futures
 
     def _look_ahead(self, stamp: int, objects: Sequence[ObjectState]) -> Futures:
-        history = self._history.bodies()
+        history, path = self._history.bodies(), self._history.path(_STEPS)
+        name = ROBOT if self._actor is None else self._actor.name
         predicted: dict[str, Prediction] = {}
         caused: list[Influence] = []
         for level in self._history.free():
             part = [bodies.only(level) for bodies in history]
             part = [b.only(nearest(part[-1], MAX_BODIES, None)) for b in part]
-            rollout, found = influences(self._model, part, _STEPS, self._path())
+            rollout, found = influences(self._model, part, _STEPS, path, name)
             caused += found
             widening = self._model.calibration.widening(_STEPS)
             honest = Rollout(rollout.states, rollout.deviations + widening)
@@ -95,13 +92,6 @@ class CjepaFutures:
         self.left_to_kalman = tuple(item.id for item in alone)
         predicted |= {p.id: p for p in self._alone.foresee(stamp, alone).predictions}
         return Futures(tuple(predicted[item.id] for item in objects), tuple(caused))
-
-    def _path(self) -> Floats | None:
-        """(HISTORY + 20, 6) of the tool, if it is known."""
-        past = self._history.robot()
-        if past is None or self._robot is None:
-            return None
-        return np.concatenate((past, self._robot[1:]))
 
 
 def _predictions(stamp: int, now: Bodies, rollout: Rollout) -> dict[str, Prediction]:

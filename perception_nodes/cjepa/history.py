@@ -108,6 +108,15 @@ class History:
         known = [latest if r is None else r for r in self._robots]
         return np.stack([known[0]] * (HISTORY - len(known)) + known)
 
+    def path(self, steps: int) -> Floats | None:
+        """(HISTORY + steps, 6) of the pusher, oldest first, if it goes straight on from now."""
+        past = self.robot()
+        if past is None:
+            return None
+        ahead = np.repeat(past[-1:], steps, axis=0)
+        ahead[:, :3] += INTERVAL * np.arange(1, steps + 1)[:, None] * past[-1, 3:]
+        return np.concatenate((past, ahead))
+
     def _row(self, name: str, age: int) -> Row:
         """An object so many moments ago, or in the first later one that knows it."""
         for index in range(max(len(self._moments) - 1 - age, 0), len(self._moments)):

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from perception_nodes.arrays import Floats
+from perception_nodes.cjepa.actors import ROBOT
 from perception_nodes.cjepa.model import INTERVAL, POSITION, Bodies, Rollout, WorldModel
 from perception_nodes.scene import Influence
-
-ROBOT = "robot"
-"""Source of an influence that is the robot's own action."""
 
 
 def influences(
@@ -24,6 +22,7 @@ def influences(
     history: Sequence[Bodies],
     steps: int,
     robot: Floats | None = None,
+    actor: str = ROBOT,
 ) -> tuple[Rollout, tuple[Influence, ...]]:
     """The future of some objects, and who changes it.
 
@@ -33,6 +32,7 @@ def influences(
         steps: How far ahead.
         robot: (HISTORY + steps, 6) of the pusher as it will move; the null action is that it is
             not there.
+        actor: Source of the influences that the pusher has.
 
     Returns:
         The future as it will be, and the influences above the calibrated threshold, strongest
@@ -47,7 +47,7 @@ def influences(
         found += _changed(model, source, ids, actual, other, skip=i)
     if robot is not None:
         idle = model.roll(history, steps).states[0, :, :, POSITION]
-        found += _changed(model, ROBOT, ids, actual, idle, skip=None)
+        found += _changed(model, actor, ids, actual, idle, skip=None)
     first = Rollout(everything.states[:1], everything.deviations[:1])
     return first, tuple(sorted(found, key=lambda item: -item.strength))
 

@@ -13,9 +13,11 @@ from typing import Protocol
 import numpy as np
 
 from perception_nodes.arrays import Floats
+from perception_nodes.cjepa.actors import Actor
 from perception_nodes.cjepa.history import STEP, History
 from perception_nodes.cjepa.model import (
     AGE,
+    HISTORY,
     INTERVAL,
     MAX_BODIES,
     POSITION,
@@ -59,10 +61,6 @@ class MotionModel(Protocol):
         """
         ...
 
-    def tell_robot(self, tip: Floats, velocity: Floats) -> None:
-        """Where the robot's tool is now and how fast it moves, (3,) each, world frame."""
-        ...
-
     def reset(self) -> None:
         """Forget earlier frames."""
         ...
@@ -78,38 +76,41 @@ class CjepaMotion:
     def __init__(self, model: WorldModel) -> None:
         self._model = model
         self._history = History()
-        self._robot: Floats | None = None
+        self._actor: Actor | None = None
         self._ahead: dict[str, tuple[Floats, Floats, Floats]] = {}
         self._said: dict[str, Floats] = {}
 
-    def tell_robot(self, tip: Floats, velocity: Floats) -> None:
-        """See `MotionModel`; it counts for the next frame only."""
-        self._robot = np.concatenate((tip, velocity))
+    def tell_actor(self, actor: Actor | None) -> None:
+        """Who pushes at the time of the frame to come; it counts for that frame only."""
+        self._actor = actor
 
     def reset(self) -> None:
         """See `MotionModel`."""
         self._history.reset()
         self._ahead, self._said = {}, {}
-        self._robot = None
+        self._actor = None
 
     def advance(self, stamp: int, objects: Sequence[ObjectState]) -> Mapping[str, Belief]:
         """See `MotionModel`."""
         unseen = {item.id for item in objects if item.last_seen < item.stamp}
-        if objects and self._history.note(objects[0].stamp, objects, self._robot):
-            self._ahead = self._foresee(unseen)
-        self._robot = None
+        if objects:
+            then = objects[0].stamp
+            actor, self._actor = self._actor, None
+            robot = None if actor is None else actor.before((stamp - then) * 1e-9)
+            if self._history.note(then, objects, robot):
+                self._ahead = self._foresee(unseen)
         share = min(max((stamp - self._history.stamp) / STEP, 0.0), 1.5)
         return {name: _between(*self._ahead[name], share) for name in unseen if name in self._ahead}
 
     def _foresee(self, unseen: set[str]) -> dict[str, tuple[Floats, Floats, Floats]]:
         """By id of what moves unseen: state now, state one step ahead, its deviations."""
         found = {}
-        history, robot = self._history.bodies(), self._history.robot()
+        history, robot = self._history.bodies(), self._history.path(1)
         for level in self._history.free():
             if not any(history[-1].ids[i] in unseen for i in level):
                 continue
             part = [bodies.only(level) for bodies in history]
-            part = [b.only(nearest(part[-1], MAX_BODIES, _last(robot))) for b in part]
+            part = [b.only(nearest(part[-1], MAX_BODIES, _now(robot))) for b in part]
             found.update(self._step(part, robot, unseen))
         self._said = {name: said for name, said in self._said.items() if name in found}
         return found
@@ -117,17 +118,12 @@ class CjepaMotion:
     def _step(
         self, history: list[Bodies], robot: Floats | None, unseen: set[str]
     ) -> dict[str, tuple[Floats, Floats, Floats]]:
-        arm = None
-        if robot is not None:
-            further = robot[-1].copy()
-            further[:3] += further[3:] * STEP * 1e-9
-            arm = np.concatenate((robot, further[None]))
         now, found = history[-1], {}
         for k, name in enumerate(now.ids):
             if name in unseen and name in self._said:
                 # the network goes on from what it said itself, not from what that was widened to
                 now.beliefs[k, :AGE] = self._said[name]
-        ahead = self._model.roll(history, 1, arm)
+        ahead = self._model.roll(history, 1, robot)
         for k, name in enumerate(now.ids):
             before, after = now.states[k], ahead.states[0, 0, k]
             moves = bool((after[VELOCITY] != 0.0).any())
@@ -140,8 +136,8 @@ class CjepaMotion:
         return found
 
 
-def _last(robot: Floats | None) -> Floats | None:
-    return None if robot is None else robot[-1]
+def _now(robot: Floats | None) -> Floats | None:
+    return None if robot is None else robot[HISTORY - 1]
 
 
 def _between(before: Floats, after: Floats, deviation: Floats, share: float) -> Belief:

@@ -1,11 +1,11 @@
-"""The protocol of a source of futures: the learned world model, or the Kalman filter."""
+"""Protocols of what foresees objects and of what watches them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from perception_nodes.scene import Influence, ObjectState, Prediction
+from perception_nodes.scene import Event, Influence, ObjectState, Prediction
 
 
 class Futures(NamedTuple):
@@ -32,4 +32,16 @@ class FutureSource(Protocol):
 
     def reset(self) -> None:
         """Forget earlier frames, as after a backward jump of the clock."""
+        ...
+
+
+class EventSource(Protocol):
+    """Tells what happened beyond what the tracker sees of each object by itself."""
+
+    def tell(self, stamp: int, objects: Sequence[ObjectState]) -> tuple[Event, ...]:
+        """Events by a frame of stamp `stamp`, ns; called once a frame, in order of time."""
+        ...
+
+    def reset(self) -> None:
+        """Forget earlier frames."""
         ...

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perception_nodes.commands.motion_options import add_motion_option, chosen_foresight
 from perception_nodes.commands.slot_options import add_slot_options, chosen_source
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ examples:
   permanence replay my_bag --depth /cam/depth/image_raw --color /cam/rgb/image_raw
   permanence replay tuesday --memory kitchen.db   go on with what is known since Monday
   permanence replay my_bag --slots learned        find objects with the learned encoder
+  permanence replay my_bag --motion cjepa         let the world model move what is unseen
 
 Ctrl-C ends the run after the frame at hand and keeps what was processed.
 
@@ -63,6 +65,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--live", action="store_true", help="keep pace with the clock; drop frames that come late"
     )
     add_slot_options(parser)
+    add_motion_option(parser)
     parser.add_argument("--rerun", type=Path, metavar="FILE", help="also write a Rerun recording")
     parser.set_defaults(run=run)
 
@@ -90,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
             extra_sinks=extra,
             ahead=live is None,
             slots=chosen_source(args),
+            foresight=chosen_foresight(args),
         )
         _print(result, outputs, _about(bag, source, live))
     return 3 if result.losses else 0

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perception_nodes.commands.motion_options import add_motion_option, chosen_foresight
 from perception_nodes.commands.slot_options import add_slot_options, chosen_source
 from perception_simulation.gl import RenderingError
 from perception_simulation.requirements import require
@@ -42,6 +43,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--seed", type=int, help="of the sensor noise")
     add_slot_options(parser)
+    add_motion_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -76,6 +78,7 @@ def _simulate(args: argparse.Namespace) -> int:
         command=shlex.join(["permanence", *sys.argv[1:]]),
         total=len(simulator),
         slots=chosen_source(args),
+        foresight=chosen_foresight(args),
     )
     _print(result, outputs)
     return 3 if result.losses else 0
@@ -86,6 +89,8 @@ def _print(result: Result, outputs: Outputs) -> None:
 
     if result.score is not None:
         print("\n".join(lines(result.score)))
+    for note in result.notes:
+        print(f"note       {note}")
     for loss in result.losses:
         print(f"LOST       {loss}")
     print(f"recording  {outputs.recording}     opens in Foxglove")
@@ -100,5 +105,5 @@ def _replay(args: argparse.Namespace) -> int:
 
     recording = resource("examples/data") / "box.mcap"
     print(f"instead, a recording of a real camera is replayed: {recording.name}")
-    chosen = ["--slots", args.slots, "--device", args.device]
+    chosen = ["--slots", args.slots, "--device", args.device, "--motion", args.motion]
     return main(["replay", str(recording), "--output", str(args.output / "objects.mcap"), *chosen])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from perception_nodes.arrays import Floats
+from perception_nodes.cjepa.actors import Actor
 from perception_nodes.cjepa.calibration import (
     Calibration,
     read_calibration,
@@ -232,11 +233,13 @@ def test_certainty_about_an_unseen_object_falls_as_calibrated(network: StraightO
 def test_what_the_robot_does_is_told_to_the_network(model: WorldModel, network: StraightOn) -> None:
     motion = CjepaMotion(model)
     tip, velocity = np.array([0.1, 0.0, 0.05]), np.array([0.2, 0.0, 0.0])
-    motion.tell_robot(tip, velocity)
+    motion.tell_actor(Actor("robot", tip, velocity))
     motion.advance(SECOND + STEP, [thing("hidden", (0, 0, 0.03), seen=0)])
     robot: Floats = network.calls[-1]["robot"][0]
     np.testing.assert_allclose(robot[:, 6], 1.0)
-    np.testing.assert_allclose(robot[-1, :3], (0.12, 0.0, 0.05), atol=1e-6)
+    # the frame to come is one step after the objects that are told of
+    np.testing.assert_allclose(robot[-1, :3], tip, atol=1e-6)
+    np.testing.assert_allclose(robot[-2, :3], (0.08, 0.0, 0.05), atol=1e-6)
 
 
 def told(detector: EventDetector, places: Sequence[float]) -> list[Event]:
@@ -294,8 +297,6 @@ class Carried:
     def advance(self, _stamp: int, objects: Sequence[ObjectState]) -> Mapping[str, Belief]:
         there = Belief(np.array([0.4, 0.1, 0.05]), np.zeros(3), np.eye(6) * 1e-3, np.eye(3))
         return {item.id: there for item in objects if item.last_seen < item.stamp}
-
-    def tell_robot(self, _tip: Floats, _velocity: Floats) -> None: ...
 
     def reset(self) -> None:
         self.resets += 1

@@ -1,0 +1,82 @@
+"""What foresees objects, by name: the learned world model, or each object by itself.
+
+The one place that knows which there are; commands and the node choose here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perception_nodes.cjepa.actors import Actor
+from perception_nodes.cjepa.events import EventDetector
+from perception_nodes.cjepa.futures import CjepaFutures
+from perception_nodes.cjepa.kalman_futures import KalmanFutures
+from perception_nodes.cjepa.loading import load_world_model
+from perception_nodes.cjepa.model import WorldModel
+from perception_nodes.cjepa.motion import CjepaMotion, MotionModel
+from perception_nodes.cjepa.names import DEFAULT, KALMAN, LEARNED, MOTIONS
+from perception_nodes.cjepa.source import EventSource, FutureSource
+from perception_nodes.errors import ConfigurationError, ModelError
+
+
+class Foresight:
+    """The parts that need a model of how objects move.
+
+    Args:
+        model: The world model; None leaves each object to a Kalman filter.
+        problem: Why there is none although it was asked for.
+
+    Attributes:
+        motion: Moves unseen objects; None where the tracker does it by itself.
+        futures: Foresees all objects.
+        events: Tells of contacts and surprises; None without a world model.
+        problem: See above; empty if all is as asked for.
+    """
+
+    def __init__(self, model: WorldModel | None = None, problem: str = "") -> None:
+        self.problem = problem
+        self.motion: MotionModel | None = None
+        self.futures: FutureSource = KalmanFutures()
+        self.events: EventSource | None = None
+        self._learned: tuple[CjepaMotion, CjepaFutures, EventDetector] | None = None
+        if model is not None:
+            self._learned = CjepaMotion(model), CjepaFutures(model), EventDetector(model)
+            self.motion, self.futures, self.events = self._learned
+
+    def tell(self, actor: Actor | None) -> None:
+        """Who pushes things at the time of the frame to come; it counts for that frame only."""
+        if self._learned is not None:
+            for part in self._learned:
+                part.tell_actor(actor)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the reader of a report."""
+        return (self.problem,) if self.problem else ()
+
+
+def make_foresight(
+    name: str = DEFAULT, device: str = "auto", models: Path | None = None
+) -> Foresight:
+    """What was asked for, or the Kalman filter with the reason in `problem`.
+
+    Args:
+        name: One of `MOTIONS`.
+        device: What its network runs on, one of `perception_nodes.inference.providers.DEVICES`.
+        models: Folder of networks and cards; None for those that come with the program.
+
+    Raises:
+        ConfigurationError: There is no such choice or device.
+    """
+    if name == KALMAN:
+        return Foresight()
+    if name != LEARNED:
+        raise ConfigurationError(
+            f"there is no model of motion {name!r}", f"choose one of {', '.join(MOTIONS)}"
+        )
+    try:
+        return Foresight(load_world_model(models, device))
+    except ModelError as error:
+        return Foresight(
+            problem=f"no world model, so objects move by themselves (Kalman filter): {error}"
+        )

@@ -1,0 +1,148 @@
+"""What foresees objects is chosen by name, and a missing world model is no reason to stop."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perception_nodes.cjepa.actors import Actor
+from perception_nodes.cjepa.foresight import Foresight, make_foresight
+from perception_nodes.cjepa.loading import load_world_model
+from perception_nodes.cjepa.model import WorldModel
+from perception_nodes.cjepa.names import KALMAN, LEARNED
+from perception_nodes.errors import ConfigurationError
+from perception_nodes.geometry.pose import Pose
+from perception_nodes.model_cards import weights_folder
+from perception_nodes.scene import EventKind, ObjectState, Visibility
+
+SECOND = 1_000_000_000
+STEP = SECOND // 10
+
+
+def shipped(folder: Path) -> Path:
+    for name in ("cjepa.onnx", "cjepa.yaml", "cjepa_calibration.json"):
+        shutil.copy(weights_folder() / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model() -> WorldModel:
+    return load_world_model(device="cpu")
+
+
+def mug(x: float, stamp: int, seen: bool = True, name: str = "o1") -> ObjectState:
+    return ObjectState(
+        id=name,
+        stamp=stamp,
+        pose=Pose(np.eye(3), np.array([x, 0.0, 0.03])),
+        pose_covariance=np.eye(6) * 1e-5,
+        velocity=np.zeros(3),
+        angular_velocity=np.zeros(3),
+        twist_covariance=np.eye(6) * 1e-4,
+        size=np.full(3, 0.06),
+        visibility=Visibility.VISIBLE if seen else Visibility.OCCLUDED,
+        first_seen=SECOND,
+        last_seen=stamp if seen else SECOND,
+        existence=1.0,
+    )
+
+
+def test_without_a_world_model_nothing_but_the_kalman_filter_is_there() -> None:
+    found = make_foresight(KALMAN)
+    assert (found.motion, found.events, found.problem) == (None, None, "")
+    assert found.futures.model_id == "kalman-1"
+
+
+def test_the_shipped_world_model_is_used_when_it_is_chosen() -> None:
+    found = make_foresight(LEARNED, "cpu")
+    assert found.problem == ""
+    assert found.futures.model_id.startswith("cjepa")
+    assert found.motion is not None
+    assert found.events is not None
+
+
+def damaged(folder: Path, file: str) -> Path:
+    path = shipped(folder) / file
+    content = path.read_bytes()
+    path.write_bytes(content[:40])
+    return folder
+
+
+def missing(folder: Path, file: str) -> Path:
+    (shipped(folder) / file).unlink()
+    return folder
+
+
+@pytest.mark.parametrize("file", ["cjepa.onnx", "cjepa.yaml", "cjepa_calibration.json"])
+@pytest.mark.parametrize("spoil", [missing, damaged])
+def test_a_world_model_that_is_missing_or_not_that_of_its_card_is_replaced_and_named(
+    tmp_path: Path, file: str, spoil: Callable[[Path, str], Path]
+) -> None:
+    found = make_foresight(LEARNED, "cpu", spoil(tmp_path, file))
+    assert found.futures.model_id == "kalman-1"
+    assert found.motion is None
+    assert Path(file).stem.split("_")[0] in found.problem
+    assert found.notes == (found.problem,)
+
+
+def test_a_name_that_nothing_has_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigurationError, match="kalman, cjepa"):
+        make_foresight("magic")
+
+
+def pushed(foresight: Foresight, told: bool) -> list[EventKind]:
+    """A tool moves a mug by 20 cm/s; the kinds of what is found remarkable about it."""
+    assert foresight.events is not None
+    kinds = []
+    for k in range(12):
+        stamp = SECOND + k * STEP
+        x = max(0.0, 0.02 * (k - 4))
+        tip = np.array([0.02 * (k - 4) - 0.045, 0.0, 0.03])
+        foresight.tell(Actor("robot", tip, np.array([0.2, 0.0, 0.0])) if told else None)
+        state = mug(x, stamp)
+        kinds += [e.kind for e in foresight.events.tell(stamp, [state])]
+    return kinds
+
+
+def test_what_the_robot_pushes_surprises_only_who_does_not_know_of_the_robot(
+    model: WorldModel,
+) -> None:
+    assert EventKind.SURPRISE in pushed(Foresight(model), told=False)
+    assert EventKind.SURPRISE not in pushed(Foresight(model), told=True)
+
+
+def test_an_unseen_object_is_pushed_by_the_robot_that_is_told_of(model: WorldModel) -> None:
+    places = {}
+    for told in (False, True):
+        foresight, place = Foresight(model), 0.0
+        assert foresight.motion is not None
+        for k in range(10):
+            stamp = SECOND + k * STEP
+            tip = np.array([0.02 * (k - 2) - 0.045, 0.0, 0.03])
+            foresight.tell(Actor("robot", tip, np.array([0.2, 0.0, 0.0])) if told else None)
+            believed = foresight.motion.advance(stamp + STEP, [mug(place, stamp, seen=k == 0)])
+            if "o1" in believed:
+                place = float(believed["o1"].position[0])
+        places[told] = place
+    assert places[False] == 0.0
+    assert places[True] > 0.08
+
+
+def test_who_pushes_is_named_as_the_cause(model: WorldModel) -> None:
+    foresight = Foresight(model)
+    foresight.tell(Actor("p3", np.array([-0.045, 0.0, 0.03]), np.array([0.2, 0.0, 0.0])))
+    found = foresight.futures.foresee(SECOND, [mug(0.0, SECOND)])
+    assert [(i.source, i.target) for i in found.influences] == [("p3", "o1")]
+
+
+def test_who_pushed_a_frame_ago_does_not_push_for_ever(model: WorldModel) -> None:
+    foresight = Foresight(model)
+    foresight.tell(Actor("p3", np.array([-0.045, 0.0, 0.03]), np.array([0.2, 0.0, 0.0])))
+    foresight.futures.foresee(SECOND, [mug(0.0, SECOND)])
+    foresight.tell(None)
+    found = foresight.futures.foresee(2 * SECOND, [mug(0.0, 2 * SECOND)])
+    assert found.influences == ()
