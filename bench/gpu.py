@@ -1,0 +1,233 @@
+"""Everything that only a GPU can answer, in one call: parity, latency, memory, fused attention.
+
+    .venv-train/bin/python bench/gpu.py                       # all parts on CUDA and TensorRT
+    .venv-train/bin/python bench/gpu.py --part models         # in pieces of minutes
+    .venv-train/bin/python bench/gpu.py --device cpu          # tries the script without a GPU
+
+Needs `pip install onnxruntime-gpu[cuda,cudnn]==1.31.1` in place of onnxruntime, and for TensorRT
+`tensorrt-cu13>=10.13,<11`. A device that does not work is left out with its reason. Parts are added
+to `bench/results/gpu.json`; keys are those of NVIDIA's ros2_benchmark where they fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from common import RESULTS, write_result
+
+from perception_models import forms
+from perception_models.cjepa.task import example as scene_example
+from perception_models.viewrope.task import example as slot_example
+from perception_nodes.errors import ModelError
+from perception_nodes.inference.hardware import find_gpu
+from perception_nodes.inference.loading import load_network, provider_options
+from perception_nodes.inference.network import OnnxNetwork
+from perception_nodes.inference.providers import PROVIDERS, why_not
+from perception_nodes.inference.runtime import onnxruntime
+from perception_nodes.model_cards import weights_folder
+from perception_nodes.objects.tracker import ObjectTracker
+from perception_nodes.pipeline import Pipeline
+from perception_nodes.viewrope.learned import LearnedFinder
+from perception_simulation.generator import generate
+from perception_simulation.simulator import Simulator
+
+HEADS, WIDTH, TOKENS = 4, 32, 300
+KEY_FRAMES = (1, 4, 16, 64)
+PROFILES = (1, 64, 300)
+CALLS = 300
+FRAMES = 150
+
+
+def latencies(work: Callable[[], Any], calls: int, batch: int = 1) -> dict[str, float]:
+    """Milliseconds of calls after some that warm up, by ros2_benchmark's names, and quantiles."""
+    for _ in range(min(10, calls)):
+        work()
+    times = np.empty(calls)
+    for k in range(calls):
+        began = time.perf_counter()
+        work()
+        times[k] = 1e3 * (time.perf_counter() - began)
+    figures = {
+        "Mean End-to-End Latency (ms)": times.mean(),
+        "Max. End-to-End Latency (ms)": times.max(),
+        "Min. End-to-End Latency (ms)": times.min(),
+        "Mean Frame Rate (fps)": 1e3 * batch / times.mean(),
+        **{f"p{q} (ms)": np.percentile(times, q) for q in (50, 95, 99)},
+    }
+    return {name: round(float(value), 4) for name, value in figures.items()}
+
+
+def difference(found: dict[str, Any], expected: dict[str, Any]) -> float:
+    """The largest difference of any output, as a part of that output's largest number."""
+    return max(
+        float(np.abs(found[name] - value).max() / max(np.abs(value).max(), 1e-6))
+        for name, value in expected.items()
+    )
+
+
+def models(device: str, calls: int) -> dict[str, Any]:
+    """Parity with the CPU and latency of every network, in its batch profiles."""
+    slots = {name: value.numpy() for name, value in slot_example().items()}
+    scene = {name: value[:1].numpy() for name, value in scene_example().items()}
+    given = {"viewrope": [(1, slots)], "cjepa": []}
+    for batch in PROFILES:
+        repeated = {name: np.repeat(value, batch, axis=0) for name, value in scene.items()}
+        given["cjepa"].append((batch, repeated))
+    rows: dict[str, Any] = {}
+    for name, profiles in given.items():
+        path = weights_folder() / f"{name}.yaml"
+        reference, network = load_network(path, "cpu"), _exactly(path, device)
+        for batch, inputs in profiles:
+            row: dict[str, Any] = latencies(lambda: network.run(inputs), calls, batch)  # noqa: B023
+            row["largest relative difference"] = difference(
+                network.run(inputs), reference.run(inputs)
+            )
+            rows[f"{name}, batch {batch}"] = row
+            print(f"{device}: {name} batch {batch}: {row}", flush=True)
+    return rows
+
+
+def attention(device: str, calls: int) -> dict[str, Any]:
+    """Attention as exported and in one operator, by the number of key frames of 300 tokens."""
+    runtime = onnxruntime()
+    rows: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for frames in KEY_FRAMES:
+            inputs = forms.attention_inputs(HEADS, WIDTH, TOKENS, frames * TOKENS)
+            given = {name: value.numpy() for name, value in inputs.items()}
+            row: dict[str, Any] = {}
+            outputs = []
+            for name, write in (("plain", forms.plain_attention), ("one", forms.fused_attention)):
+                path = write(inputs, Path(folder) / f"{name}.onnx")
+                session = runtime.InferenceSession(
+                    str(path), providers=[(PROVIDERS[device], provider_options(device, None))]
+                )
+                row[name] = latencies(lambda: session.run(None, given), calls)  # noqa: B023
+                (found,) = session.run(None, given)
+                outputs.append(found.reshape(-1) if name == "one" else _joined(found))
+            row["difference"] = float(np.abs(outputs[0] - outputs[1]).max())
+            row["times faster"] = round(row["plain"]["p50 (ms)"] / row["one"]["p50 (ms)"], 2)
+            rows[str(frames)] = row
+            print(f"{device}: {frames} key frames: {row['times faster']} times faster", flush=True)
+    return rows
+
+
+def torch_attention(calls: int) -> dict[str, Any]:
+    """The same in torch on CUDA, in half precision: products and softmax, and its fused form."""
+    if not torch.cuda.is_available():
+        return {"left out": "torch sees no CUDA"}
+    rows: dict[str, Any] = {}
+    for frames in KEY_FRAMES:
+        inputs = forms.attention_inputs(HEADS, WIDTH, TOKENS, frames * TOKENS)
+        q, k, v = (inputs[name].cuda().half() for name in ("query", "key", "value"))
+
+        def plain() -> torch.Tensor:
+            scores = torch.softmax(q @ k.transpose(-1, -2) / WIDTH**0.5, dim=-1)  # noqa: B023
+            return scores @ v  # noqa: B023
+
+        def fused() -> torch.Tensor:
+            return torch.nn.functional.scaled_dot_product_attention(q, k, v)  # noqa: B023
+
+        row: dict[str, Any] = {}
+        for name, work in (("plain", plain), ("one", fused)):
+            row[name] = latencies(lambda: (work(), torch.cuda.synchronize()), calls)  # noqa: B023
+        row["difference"] = float((plain() - fused()).abs().max())
+        row["times faster"] = round(row["plain"]["p50 (ms)"] / row["one"]["p50 (ms)"], 2)
+        rows[str(frames)] = row
+    return rows
+
+
+def pipeline(device: str, calls: int) -> dict[str, Any]:
+    """From camera images of 640x480 to object states, with the learned encoder."""
+    network = _exactly(weights_folder() / "viewrope.yaml", device)
+    whole = Pipeline(LearnedFinder(network), ObjectTracker())
+    times = []
+    scene = dataclasses.replace(generate(seed=1), width=640, height=480)
+    for k, sample in enumerate(Simulator(scene)):
+        began = time.perf_counter()
+        whole.process(sample.frame)
+        times.append(1e3 * (time.perf_counter() - began))
+        if k + 1 >= min(FRAMES, calls):
+            break
+    kept = np.array(times[min(10, len(times) // 2) :])
+    return {f"p{q} (ms)": round(float(np.percentile(kept, q)), 2) for q in (50, 95, 99)}
+
+
+def _exactly(path: Path, device: str) -> OnnxNetwork:
+    """A network on this device and no other."""
+    network = load_network(path, device)
+    if network.device != device:
+        raise ModelError(f"{path.stem} does not run on {device}: {network.fallbacks[device]}")
+    return network
+
+
+def _joined(x: Any) -> Any:
+    return x.transpose(0, 2, 1, 3).reshape(-1)
+
+
+def _data_hash() -> str:
+    """Of the networks that were measured; frames are simulated from a seed."""
+    digest = hashlib.sha256()
+    for path in sorted(weights_folder().glob("*.onnx")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _memory() -> float | None:
+    return round(torch.cuda.mem_get_info()[0] / 2**30, 2) if torch.cuda.is_available() else None
+
+
+PARTS: dict[str, Callable[[str, int], dict[str, Any]]] = {
+    "models": models,
+    "attention": attention,
+    "pipeline": pipeline,
+}
+
+
+def main() -> int:
+    """Run the parts on each device that works."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", choices=("gpu", "cuda", "tensorrt", "cpu"), default="gpu")
+    parser.add_argument("--part", choices=(*PARTS, "torch", "all"), default="all")
+    parser.add_argument("--calls", type=int, default=CALLS)
+    args = parser.parse_args()
+    devices = ("cuda", "tensorrt") if args.device == "gpu" else (args.device,)
+    path = RESULTS / "gpu.json"
+    figures = json.loads(path.read_text())["figures"] if path.exists() else {}
+    figures |= {"gpu": str(find_gpu()), "networks": _data_hash()}
+    for device in devices:
+        reason = why_not(onnxruntime(), device)
+        if reason:
+            print(f"{device} is left out: {reason}", file=sys.stderr)
+            continue
+        for name, part in PARTS.items():
+            if args.part in (name, "all"):
+                figures.setdefault(device, {})[name] = part(device, args.calls)
+        figures[device]["free memory after (GiB)"] = _memory()
+    if args.part in ("torch", "all") and args.device != "cpu":
+        figures["torch on CUDA"] = torch_attention(args.calls)
+    if not any(device in figures for device in devices):
+        print("no GPU here: nothing was measured and nothing written", file=sys.stderr)
+        return 1
+    if args.device == "cpu":
+        print("a try on the CPU: nothing written")
+        return 0
+    write_result("gpu", figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
