@@ -1,0 +1,139 @@
+"""What the solver chooses between: where a push starts and how it goes on.
+
+A candidate is a vector (2 + 2 K): the place where the tip touches down, x and y, and K level
+velocities, each held for some steps. How the tip gets to the start (up, across, down) follows from
+it and touches nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.planner.contact import Array
+
+START = slice(0, 2)
+VELOCITIES = slice(2, None)
+_ACROSS = (-0.6, 0.0, 0.6)
+_CLEAR = 0.008
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """How pushes are parametrized.
+
+    Attributes:
+        interval: Seconds a step.
+        knots: How many velocities.
+        hold: Steps that each is held.
+        speed: Most while pushing, m/s.
+        travel_speed: On the way to where a push starts, m/s.
+        height: Of the tip above the support while it pushes, m.
+        lift: Whether the tip may go above objects; otherwise it stays at `height`.
+    """
+
+    interval: float = 0.1
+    knots: int = 5
+    hold: int = 4
+    speed: float = 0.15
+    travel_speed: float = 0.3
+    height: float = 0.015
+    lift: bool = True
+
+    @property
+    def steps(self) -> int:
+        """Of one push."""
+        return self.knots * self.hold
+
+    @property
+    def size(self) -> int:
+        """Length of a candidate."""
+        return 2 + 2 * self.knots
+
+
+def bounded(xp: Any, candidates: Array, moves: Moves) -> Array:
+    """Candidates whose velocities are no faster than allowed."""
+    v = candidates[:, VELOCITIES].reshape((-1, moves.knots, 2))
+    speed = xp.sqrt(v[..., 0] ** 2 + v[..., 1] ** 2 + 1e-12)
+    factor = xp.where(speed > moves.speed, moves.speed / speed, 1.0 + 0.0 * speed)
+    slow = (v * factor[..., None]).reshape((-1, 2 * moves.knots))
+    return xp.concatenate((candidates[:, START], slow), -1)
+
+
+def tips_of(xp: Any, candidates: Array, height: Array, moves: Moves) -> Array:
+    """(B, T + 1, 3) places of the tip from the start of the push on, at a height in the world."""
+    place = candidates[:, START]
+    v = candidates[:, VELOCITIES].reshape((-1, moves.knots, 2))
+    places = [place]
+    for knot in range(moves.knots):
+        for _ in range(moves.hold):
+            place = place + v[:, knot] * moves.interval
+            places.append(place)
+    level = xp.stack(places, 1)
+    up = 0.0 * level[..., :1] + height
+    return xp.concatenate((level, up), -1)
+
+
+def proposals(pose: Floats, part: Floats, target: Floats, radius: float, moves: Moves) -> Floats:
+    """Pushes against each side of a box: at three places, straight in or toward the goal.
+
+    Args:
+        pose: (3,) x, y, heading of the object.
+        part: (4,) center and half extents of the rectangle to push, in the object's frame.
+        target: (2,) where its center shall be.
+        radius: Of the tip, m.
+        moves: How pushes are parametrized.
+    """
+    turn = np.array(
+        [[math.cos(pose[2]), -math.sin(pose[2])], [math.sin(pose[2]), math.cos(pose[2])]]
+    )
+    way = target - pose[:2]
+    distance = float(np.hypot(*way))
+    found = []
+    for side in range(4):
+        outward = np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][side])
+        across = np.array([-outward[1], outward[0]])
+        reach = part[2:] @ np.abs(outward) + radius + _CLEAR
+        for share in _ACROSS:
+            local = part[:2] + outward * reach + across * share * (part[2:] @ np.abs(across))
+            start = pose[:2] + turn @ local
+            inward = -turn @ outward
+            ways = [(inward, max(distance * float(way @ inward) / max(distance, 1e-6), 0.03))]
+            if distance > 1e-3 and way @ inward > 0.3 * distance:
+                ways.append((way / distance, distance))
+            for direction, length in ways:
+                found.append(_straight(start, direction, length + _CLEAR, moves))
+    return np.array(found)
+
+
+def _straight(start: Floats, direction: Floats, length: float, moves: Moves) -> Floats:
+    """A push straight on for a length, then rest."""
+    knot_time = moves.hold * moves.interval
+    left, velocities = length, []
+    for _ in range(moves.knots):
+        go = min(left, moves.speed * knot_time)
+        velocities.append(direction * (go / knot_time))
+        left -= go
+    return np.concatenate((start, np.array(velocities).reshape(-1)))
+
+
+def approach(tip: Floats, start: Floats, travel_height: float, moves: Moves) -> Floats:
+    """(S + 1, 3) the way up, across and down to a start (3,), a step each."""
+    if np.linalg.norm(start - tip) < 1e-3:
+        return tip[None].copy()
+    high = max(travel_height, float(tip[2]))
+    corners = [tip, np.append(tip[:2], high), np.append(start[:2], high), start]
+    if not moves.lift:
+        corners = [tip, start]
+    path = [tip[None]]
+    for a, b in itertools.pairwise(corners):
+        length = float(np.linalg.norm(b - a))
+        count = math.ceil(length / (moves.travel_speed * moves.interval) - 1e-6)
+        if count > 0:
+            path.append(a + (b - a) * (np.arange(1, count + 1) / count)[:, None])
+    return np.concatenate(path)

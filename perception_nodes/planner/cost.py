@@ -1,0 +1,92 @@
+"""What makes a course of events good: the goal reached soon, nothing else moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from perception_nodes.planner.contact import Array, touch, turned
+from perception_nodes.planner.prior import State, Things
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each part of the cost counts; all are meters or factors of meters.
+
+    Attributes:
+        final: Distance from the goal at the end.
+        way: Mean distance on the way.
+        angle: Half the squared sine of half the error of heading, in meters, where it is asked for.
+        others: How far other objects are moved.
+        overlap: How deep the start of a push lies in an object.
+        edge: How far an object leaves the support.
+        effort: Mean speed of the tip, times a second.
+        unsure: Standard deviation of where the object ends.
+    """
+
+    final: float = 3.0
+    way: float = 1.0
+    angle: float = 0.3
+    others: float = 0.5
+    overlap: float = 20.0
+    edge: float = 20.0
+    effort: float = 0.02
+    unsure: float = 0.5
+
+
+class Aim(NamedTuple):
+    """A goal as arrays.
+
+    Attributes:
+        chosen: (N,) 1 for the object to move.
+        pose: (3,) x, y and heading.
+        turn: () 1 if the heading counts, else 0.
+        area: (4,) low x, low y, high x, high y of the support.
+        clearance: () m between the tip and objects where a push starts; negative to not ask.
+    """
+
+    chosen: Array
+    pose: Array
+    turn: Array
+    area: Array
+    clearance: Array
+
+
+def cost(
+    xp: Any, states: list[State], still: Things, tips: Array, aim: Aim, weights: Weights
+) -> Array:
+    """(B,) the cost of candidates."""
+    distances = []
+    for state in states:
+        off = ((state.poses - aim.pose) * aim.chosen[:, None]).sum(1)
+        apart = xp.sqrt(off[..., 0] ** 2 + off[..., 1] ** 2 + 1e-10)
+        distances.append(apart + weights.angle * aim.turn * (1.0 - xp.cos(off[..., 2])))
+    way = sum(distances[1:]) / (len(distances) - 1)
+    first, last = states[0], states[-1]
+    move = last.poses[..., :2] - first.poses[..., :2]
+    moved = xp.sqrt(move[..., 0] ** 2 + move[..., 1] ** 2 + 1e-12) * (1.0 - aim.chosen)
+    beyond = _beyond(xp, aim.area[:2] - last.poses[..., :2])
+    beyond = beyond + _beyond(xp, last.poses[..., :2] - aim.area[2:])
+    step = tips[:, 1:, :2] - tips[:, :-1, :2]
+    effort = xp.sqrt(step[..., 0] ** 2 + step[..., 1] ** 2 + 1e-12).mean(-1)
+    unsure = (last.deviation * aim.chosen).sum(-1)
+    return (
+        weights.final * distances[-1]
+        + weights.way * way
+        + weights.others * moved.sum(-1)
+        + weights.overlap * _overlap(xp, first, still, tips, aim.clearance)
+        + weights.edge * beyond.sum(-1).sum(-1)
+        + weights.effort * effort
+        + weights.unsure * unsure
+    )
+
+
+def _beyond(xp: Any, values: Array) -> Array:
+    return xp.where(values > 0.0, values, 0.0 * values)
+
+
+def _overlap(xp: Any, first: State, still: Things, tips: Array, clearance: Array) -> Array:
+    """How deep the start of a push lies in what keeps clear of it, (B,)."""
+    offset = tips[:, :1, :2] - first.poses[..., :2]
+    found = touch(xp, turned(xp, -first.poses[..., 2], offset), still.parts)
+    return _beyond(xp, clearance - found.distance).sum(-1)

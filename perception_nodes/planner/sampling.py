@@ -1,0 +1,411 @@
+"""The solver: CEM or MPPI over pushes, in whatever time there is.
+
+Round 0 judges the previous plan, shifted, beside pushes against all sides of the object. The best
+of these is where the search starts; each further round draws around it. The clock is asked between
+slices of a round, so that an answer is late by one slice at most, and the best candidate seen so
+far is always at hand.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.planner.blocks import Blocks, blocks_of, upright
+from perception_nodes.planner.candidates import (
+    START,
+    VELOCITIES,
+    Moves,
+    approach,
+    bounded,
+    proposals,
+    tips_of,
+)
+from perception_nodes.planner.cost import Aim, Weights
+from perception_nodes.planner.interface import Goal, Situation
+from perception_nodes.planner.iteration import Search, draw, judge, narrowed_cem, narrowed_mppi
+from perception_nodes.planner.prior import Physics, roll, start_state, things
+from perception_nodes.scene import ObjectState, Plan, PlanStatus
+
+_NANOSECONDS = 1e-9
+_ABOVE = 0.03
+_RESERVE = 0.9
+_LOW = 0.02
+_NEAR = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much is tried.
+
+    Attributes:
+        method: "cem" or "mppi".
+        samples: Candidates a round.
+        rounds: At most, besides the round of proposals.
+        elites: Candidates that the next round is drawn around (CEM).
+        temperature: Of the weights, in units of cost (MPPI).
+        start_deviation: Of where a push starts in the first round, m.
+        speed_deviation: Of its velocities, m/s.
+        slice: Candidates judged between two looks at the clock.
+        most_objects: Those farther from the push stay where they are.
+    """
+
+    method: Literal["cem", "mppi"] = "cem"
+    samples: int = 64
+    rounds: int = 4
+    elites: int = 8
+    temperature: float = 0.01
+    start_deviation: float = 0.01
+    speed_deviation: float = 0.05
+    slice: int = 16
+    most_objects: int = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """The support.
+
+    Attributes:
+        height: m, world frame.
+        area: (4,) low x, low y, high x, high y that objects shall stay in.
+    """
+
+    height: float
+    area: Floats = field(default_factory=lambda: np.array([-10.0, -10.0, 10.0, 10.0]))
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """One call of `plan`."""
+
+    situation: Situation
+    goal: Goal
+    blocks: Blocks
+    aim: Aim
+    height: float
+    low: bool
+    clock: float
+    deadline: float
+
+    def left(self) -> float:
+        """Seconds."""
+        return self.deadline * _RESERVE - (time.perf_counter() - self.clock)
+
+
+@dataclass(slots=True, eq=False)
+class _Best:
+    candidate: Floats
+    cost: float
+    lifted: bool
+
+
+class SamplingSolver:
+    """See `interface.Solver`.
+
+    Args:
+        table: What objects stand on.
+        budget: How much is tried.
+        moves: How pushes are parametrized.
+        physics: What the prior assumes.
+        weights: What counts.
+        shapes: By object id, footprints that are known; see `blocks_of`.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        budget: Budget | None = None,
+        moves: Moves | None = None,
+        physics: Physics | None = None,
+        weights: Weights | None = None,
+        shapes: dict[str, Floats] | None = None,
+    ) -> None:
+        self.table = table
+        self.budget = budget or Budget()
+        self.moves = moves or Moves()
+        self.physics = physics or Physics()
+        self.weights = weights or Weights()
+        self.shapes = shapes or {}
+        self._last: tuple[int, Goal, Plan] | None = None
+        self._rng = np.random.default_rng(0)
+
+    def reset(self) -> None:
+        """See `Solver`."""
+        self._last = None
+        self._rng = np.random.default_rng(0)
+
+    def plan(self, situation: Situation, goal: Goal, deadline: float) -> Plan:
+        """See `Solver`."""
+        clock = time.perf_counter()
+        problem = _problem(situation, goal)
+        if problem:
+            return held(situation, goal, self.moves, problem)
+        if reached(situation, goal):
+            done = held(situation, goal, self.moves, "")
+            return _with_status(done, PlanStatus.SUCCEEDED)
+        task = self._task(situation, goal, clock, deadline)
+        best, rounds = self._search(task)
+        if best is None or not math.isfinite(best.cost):
+            return held(situation, goal, self.moves, "no candidate had a finite cost")
+        plan = self._plan(task, best, rounds)
+        self._last = (situation.stamp, goal, plan)
+        return plan
+
+    def _task(self, situation: Situation, goal: Goal, clock: float, deadline: float) -> _Task:
+        near = _relevant(situation, goal, self.budget.most_objects)
+        blocks = blocks_of(near, self.shapes)
+        height = self.table.height + self.moves.height
+        heading = math.atan2(goal.target.rotation[1, 0], goal.target.rotation[0, 0])
+        aim = Aim(
+            chosen=np.array([float(item.id == goal.object_id) for item in near]),
+            pose=np.array([*goal.target.translation[:2], heading]),
+            turn=np.array(float(goal.angle_tolerance > 0.0)),
+            area=self.table.area,
+            clearance=np.array(self.physics.tip_radius + 0.003),
+        )
+        low = not self.moves.lift or bool(situation.tip[2] < height + _LOW)
+        return _Task(situation, goal, blocks, aim, height, low, clock, deadline)
+
+    def _search(self, task: _Task) -> tuple[_Best | None, int]:
+        best: _Best | None = None
+        worst = 0.0
+        for lifted, candidates in self._first(task):
+            began = time.perf_counter()
+            best = self._better(task, candidates, lifted, best)
+            worst = max(worst, time.perf_counter() - began)
+            if task.left() < 1.5 * worst:
+                return best, 0
+        if best is None:
+            return None, 0
+        return self._refine(task, best)
+
+    def _first(self, task: _Task) -> list[tuple[bool, Floats]]:
+        """Slices of proposals, the most promising first: whether they start anew, candidates."""
+        found: list[tuple[bool, Floats]] = []
+        tip = task.situation.tip
+        index = int(np.argmax(task.aim.chosen))
+        pose, parts = task.blocks.poses[index], task.blocks.parts[index]
+        every = [
+            proposals(pose, part, task.aim.pose[:2], self.physics.tip_radius, self.moves)
+            for part in parts
+            if part[2] > 0.0
+        ]
+        anew = np.concatenate(every)
+        if task.low:
+            going = anew.copy()
+            going[:, START] = tip[:2]
+            if np.hypot(*(pose[:2] - tip[:2])) < _NEAR + 2.0 * float(
+                np.abs(parts).max(where=parts[..., 2:3] > 0, initial=0.0)
+            ):
+                found.append((False, np.concatenate((self._warm(task), _distinct(going)))))
+        if self.moves.lift or not found:
+            found += [(True, c) for c in _slices(anew, self.budget.slice)]
+        return found
+
+    def _warm(self, task: _Task) -> Floats:
+        """(1, D) the previous plan from now on, or rest."""
+        rest = np.zeros((1, self.moves.size))
+        rest[0, START] = task.situation.tip[:2]
+        if self._last is None or self._last[1] is not task.goal:
+            return rest
+        then, _, plan = self._last
+        passed = round((task.situation.stamp - then) * _NANOSECONDS / self.moves.interval)
+        ahead = plan.velocity[max(passed, 0) :, :2]
+        steps = np.zeros((self.moves.steps, 2))
+        steps[: len(ahead)] = ahead[: len(steps)]
+        knots = steps.reshape(self.moves.knots, self.moves.hold, 2).mean(axis=1)
+        rest[0, VELOCITIES] = knots.reshape(-1)
+        return rest
+
+    def _refine(self, task: _Task, best: _Best) -> tuple[_Best, int]:
+        budget, moves = self.budget, self.moves
+        first = np.full(moves.size, budget.speed_deviation)
+        first[START] = budget.start_deviation if best.lifted else 0.0
+        search = Search(best.candidate, first)
+        least = 0.1 * first
+        longest = 0.0
+        for number in range(budget.rounds):
+            began = time.perf_counter()
+            noise = self._rng.standard_normal((budget.samples, moves.size))
+            candidates = draw(np, search, noise, moves)
+            costs = []
+            for part in _slices(candidates, budget.slice):
+                if task.left() < longest:
+                    return best, number
+                since = time.perf_counter()
+                costs.append(self._judge(task, part, best.lifted))
+                longest = max(longest, time.perf_counter() - since)
+            every = np.concatenate(costs)
+            winner = int(np.argmin(every))
+            if every[winner] < best.cost:
+                best = _Best(candidates[winner], float(every[winner]), best.lifted)
+            if budget.method == "cem":
+                search = narrowed_cem(np, candidates, every, budget.elites, least)
+            else:
+                search = narrowed_mppi(np, candidates, every, budget.temperature, search)
+            del began
+        return best, budget.rounds
+
+    def _better(
+        self, task: _Task, candidates: Floats, lifted: bool, best: _Best | None
+    ) -> _Best | None:
+        candidates = bounded(np, candidates, self.moves)
+        costs = self._judge(task, candidates, lifted)
+        if lifted:
+            costs = costs + self._detour(task, candidates)
+        costs = np.where(np.isfinite(costs), costs, np.inf)
+        winner = int(np.argmin(costs))
+        if best is None or costs[winner] < best.cost:
+            return _Best(candidates[winner], float(costs[winner]), lifted)
+        return best
+
+    def _detour(self, task: _Task, candidates: Floats) -> Floats:
+        """(B,) what the way to the start of a push costs."""
+        away = np.linalg.norm(candidates[:, START] - task.situation.tip[:2], axis=1)
+        return np.asarray(0.02 + 0.03 * away)
+
+    def _judge(self, task: _Task, candidates: Floats, lifted: bool) -> Floats:
+        still = things(task.blocks, self.physics)
+        aim = task.aim if lifted else task.aim._replace(clearance=np.array(-1.0))
+        start = start_state(task.blocks, len(candidates))
+        height = np.array(task.height)
+        found = judge(
+            np, candidates, start, still, aim, height, self.moves, self.physics, self.weights
+        )
+        return np.asarray(found)
+
+    def _plan(self, task: _Task, best: _Best, rounds: int) -> Plan:
+        moves = self.moves
+        push = tips_of(np, best.candidate[None], task.height, moves)[0]
+        way = task.situation.tip[None]
+        if best.lifted:
+            tops = [upright(o)[0][2] + upright(o)[1][2] for o in task.situation.objects]
+            travel = max([self.table.height, *tops]) + _ABOVE
+            way = approach(task.situation.tip, push[0], travel, moves)
+        else:
+            push = np.concatenate((task.situation.tip[None], push[1:]))
+        tips = np.concatenate((way, push[1:]))
+        still = things(task.blocks, self.physics)
+        states = roll(
+            np, start_state(task.blocks, 1), still, push[None], moves.interval, self.physics
+        )
+        waiting = len(way) - 1
+        predicted, deviation = {}, {}
+        for k, name in enumerate(task.blocks.ids):
+            poses = np.array([s.poses[0, k] for s in [states[0]] * waiting + states])
+            level = np.full(len(poses), task.blocks.heights[k].mean())
+            predicted[name] = np.column_stack((poses[:, :2], level, poses[:, 2]))
+            deviation[name] = np.array([s.deviation[0, k] for s in [states[0]] * waiting + states])
+        used = (time.perf_counter() - task.clock) / task.deadline
+        return Plan(
+            stamp=task.situation.stamp,
+            object_id=task.goal.object_id,
+            interval=moves.interval,
+            tip=tips,
+            velocity=np.diff(tips, axis=0) / moves.interval,
+            predicted=predicted,
+            deviation=deviation,
+            cost=best.cost,
+            physics_residual=0.0,
+            iterations=rounds,
+            deadline_used=used,
+            status=PlanStatus.RUNNING,
+        )
+
+
+def held(situation: Situation, goal: Goal, moves: Moves, reason: str) -> Plan:
+    """A plan that stays where it is."""
+    tips = np.repeat(np.nan_to_num(situation.tip)[None], 2, axis=0)
+    return Plan(
+        stamp=situation.stamp,
+        object_id=goal.object_id,
+        interval=moves.interval,
+        tip=tips,
+        velocity=np.zeros((1, 3)),
+        predicted={},
+        deviation={},
+        cost=math.inf,
+        physics_residual=0.0,
+        iterations=0,
+        deadline_used=0.0,
+        status=PlanStatus.HOLDING,
+        reason=reason,
+    )
+
+
+def _with_status(plan: Plan, status: PlanStatus) -> Plan:
+    from dataclasses import replace
+
+    return replace(plan, status=status, cost=0.0)
+
+
+def errors(situation: Situation, goal: Goal) -> tuple[float, float]:
+    """How far the object is from its goal: level distance, m, and heading, rad.
+
+    Raises:
+        KeyError: There is no such object.
+    """
+    item = next((item for item in situation.objects if item.id == goal.object_id), None)
+    if item is None:
+        raise KeyError(goal.object_id)
+    off = item.position[:2] - goal.target.translation[:2]
+    heading = math.atan2(goal.target.rotation[1, 0], goal.target.rotation[0, 0])
+    turn = (upright(item)[0][3] - heading + math.pi) % (2.0 * math.pi) - math.pi
+    return float(np.hypot(*off)), abs(turn)
+
+
+def reached(situation: Situation, goal: Goal) -> bool:
+    """Whether the object is where it shall be, within the tolerances."""
+    place, turn = errors(situation, goal)
+    return place <= goal.position_tolerance and (
+        goal.angle_tolerance == 0.0 or turn <= goal.angle_tolerance
+    )
+
+
+def _problem(situation: Situation, goal: Goal) -> str:
+    known = {item.id for item in situation.objects}
+    if goal.object_id not in known:
+        return f"there is no object {goal.object_id!r}"
+    target = goal.target
+    if not (np.isfinite(target.translation).all() and np.isfinite(target.rotation).all()):
+        return "the goal has numbers that are not finite"
+    if not (np.isfinite(situation.tip).all() and np.isfinite(situation.velocity).all()):
+        return "where the pusher is, is not known"
+    if not _finite(next(item for item in situation.objects if item.id == goal.object_id)):
+        return f"the state of object {goal.object_id!r} has numbers that are not finite"
+    return ""
+
+
+def _finite(item: ObjectState) -> bool:
+    parts = (item.position, item.pose.rotation, item.size, item.velocity, item.angular_velocity)
+    return all(bool(np.isfinite(part).all()) for part in parts)
+
+
+def _relevant(situation: Situation, goal: Goal, most: int) -> list[ObjectState]:
+    """The object to move, then those nearest to its way."""
+    objects = [item for item in situation.objects if _finite(item)]
+    chosen = next(item for item in objects if item.id == goal.object_id)
+    a, b = chosen.position[:2], goal.target.translation[:2]
+    way = b - a
+    length = max(float(way @ way), 1e-9)
+
+    def away(item: ObjectState) -> float:
+        share = min(max(float((item.position[:2] - a) @ way) / length, 0.0), 1.0)
+        reach = float(np.hypot(*item.size[:2])) / 2.0
+        return float(np.hypot(*(item.position[:2] - a - share * way))) - reach
+
+    others = sorted((o for o in objects if o is not chosen), key=lambda o: (away(o), o.id))
+    return [chosen, *others[: most - 1]]
+
+
+def _slices(values: Floats, size: int) -> list[Floats]:
+    return [values[i : i + size] for i in range(0, len(values), size)]
+
+
+def _distinct(values: Floats) -> Floats:
+    return np.unique(values.round(6), axis=0)
