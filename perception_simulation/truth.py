@@ -43,7 +43,10 @@ class CameraView:
 
 @dataclass(slots=True, eq=False)
 class _Thing:
-    """Something that can be seen, with what never changes about it."""
+    """Something that can be seen, with what never changes about it.
+
+    Its middle lies `lift` above the origin of its body: that of the pusher is its tip.
+    """
 
     name: str
     label: str
@@ -54,6 +57,7 @@ class _Thing:
     color: Floats
     body: int
     radius: float
+    lift: float = 0.0
     first_seen: int = 0
     last_seen: int = 0
 
@@ -94,8 +98,9 @@ class TruthKeeper:
         self, thing: _Thing, views: Sequence[CameraView], counts: Sequence[Ints]
     ) -> ObjectState:
         motion, stamp = self._world.motion(thing.name), self._world.stamp
+        pose = motion.pose @ Pose(np.eye(3), np.array([0.0, 0.0, thing.lift]))
         visibility = min(
-            _visibility(int(count[thing.body]), motion.pose, thing, v)
+            _visibility(int(count[thing.body]), pose, thing, v)
             for v, count in zip(views, counts, strict=True)
         )
         if visibility is Visibility.VISIBLE:
@@ -104,7 +109,7 @@ class TruthKeeper:
         return ObjectState(
             id=thing.name,
             stamp=stamp,
-            pose=motion.pose,
+            pose=pose,
             pose_covariance=np.zeros((6, 6)),
             velocity=motion.velocity,
             angular_velocity=motion.angular_velocity,
@@ -194,6 +199,7 @@ def _things(world: World) -> list[_Thing]:
         height = PUSHER_LENGTH + 2.0 * PUSHER_RADIUS
         size = np.array([2.0 * PUSHER_RADIUS, 2.0 * PUSHER_RADIUS, height])
         things.append(_boxed(world, PUSHER, "pusher", size, Texture()))
+        things[-1].lift = height / 2.0
     return things
 
 

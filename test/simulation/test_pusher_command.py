@@ -143,3 +143,14 @@ def test_the_same_commands_give_the_same_frames() -> None:
     for one, other in zip(*runs, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
         np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_the_true_state_of_the_pusher_is_that_of_its_box_and_its_tip_touches_the_table() -> None:
+    simulator = Simulator(small_scene(pusher=True, duration=2.0))
+    lowest = np.inf
+    for sample in simulator:
+        simulator.command(np.array([0.0, 0.0, -0.5]))
+        assert sample.truth is not None
+        pusher = next(o for o in sample.truth.objects if o.label == "pusher")
+        lowest = min(lowest, pusher.position[2] - pusher.size[2] / 2.0)
+    assert lowest == pytest.approx(simulator.scene.support_height, abs=0.01)
