@@ -115,31 +115,30 @@ class MemoryAccess:
         until: int | None = None,
         kind: str | None = None,
         object_id: str | None = None,
+        k: int = MOST_EVENTS,
     ) -> list[LoggedEvent]:
-        """The newest events that fit all that is given, oldest first, at most a thousand.
+        """The newest events that fit all that is given, oldest first.
 
         Args:
             since: First message time, ns.
             until: Last message time, ns.
             kind: A value of `scene.EventKind`.
             object_id: Only events in which it took part.
+            k: At most so many.
         """
-        query = "SELECT e.* FROM event e"
+        limits = {"stamp >= :since": since, "stamp <= :until": until, "kind = :kind": kind}
+        wanted = [limit for limit, value in limits.items() if value is not None]
         if object_id is not None:
-            query += " JOIN event_subject s ON s.event = e.seq AND s.object = :object"
-        limits = {
-            "since": "e.stamp >= :since",
-            "until": "e.stamp <= :until",
-            "kind": "kind = :kind",
-        }
-        given = {"since": since, "until": until, "kind": kind}
-        wanted = [limits[name] for name, value in given.items() if value is not None]
-        query += f" WHERE {' AND '.join(wanted)}" if wanted else ""
-        # In a stretch of time the newest are found by their stamps, which have an index.
-        timed = object_id is None and (since is not None or until is not None)
-        query += f" ORDER BY {'e.stamp DESC, ' if timed else ''}e.seq DESC LIMIT {MOST_EVENTS}"
-        rows = self._rows(query, object=object_id, **given)
-        return self._logged(sorted(rows, key=lambda row: row["seq"]))
+            conditions = " AND ".join(["object = :object", *wanted])
+            query = f"""SELECT * FROM event WHERE seq IN (SELECT event FROM event_subject
+                WHERE {conditions} ORDER BY event DESC LIMIT :k)"""  # noqa: S608
+        else:
+            # In a stretch of time the newest are found by their stamps, which have an index.
+            timed = since is not None or until is not None
+            query = f"""SELECT * FROM event WHERE {" AND ".join(wanted) or "true"}
+                ORDER BY {"stamp DESC, " if timed else ""}seq DESC LIMIT :k"""  # noqa: S608
+        given = {"object": object_id, "since": since, "until": until, "kind": kind, "k": k}
+        return self._logged(sorted(self._rows(query, **given), key=lambda row: row["seq"]))
 
     def _logged(self, rows: Iterable[sqlite3.Row]) -> list[LoggedEvent]:
         """Rows of the table `event`, with their places on the map as it is now."""

@@ -96,8 +96,11 @@ class Batch:
             _INSERT_EVENT, (seq, self._session, entry.stamp, entry.kind, *lists, *place)
         )
         self._db.executemany(
-            "INSERT OR IGNORE INTO event_subject (object, event, position) VALUES (?, ?, ?)",
-            [(subject, seq, position) for position, subject in enumerate(entry.subjects)],
+            "INSERT OR IGNORE INTO event_subject VALUES (?, ?, ?, ?, ?)",
+            [
+                (subject, seq, position, entry.kind, entry.stamp)
+                for position, subject in enumerate(entry.subjects)
+            ],
         )
         self._db.execute("INSERT INTO event_text (rowid, text) VALUES (?, ?)", (seq, entry.text))
         if entry.kind == EventKind.REMOVED and entry.subjects:

@@ -14,6 +14,7 @@ from perception_nodes.memory.rows import Record
 
 _SMALLEST = 0.03  # m that count as moved
 _SIGMAS = 3.0
+_TOLD = 20  # newest events of each object that is different
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +88,7 @@ class Changes(Precedents):
         events = [
             event
             for change in found
-            for event in self.events(since, until, object_id=change.after.state.id)
+            for event in self.events(since, until, object_id=change.after.state.id, k=_TOLD)
         ]
         return sorted({e.seq: e for e in events}.values(), key=lambda e: e.seq)
 

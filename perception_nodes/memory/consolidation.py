@@ -40,8 +40,8 @@ AND NOT EXISTS (SELECT 1 FROM edge WHERE source = e.seq AND kind != 'part_of')
 ORDER BY seq LIMIT :k"""
 _LOOSE = _OLD + _ALONE
 _NEWEST_OF = """
-SELECT s.event FROM event_subject s JOIN event e ON e.seq = s.event
-WHERE s.object = ? AND s.position = 0 AND e.kind IN ({kinds}) ORDER BY s.event DESC LIMIT 1
+SELECT event FROM event_subject
+WHERE object = ? AND position = 0 AND kind IN ({kinds}) ORDER BY event DESC LIMIT 1
 """
 
 

@@ -26,9 +26,9 @@ ATTRIBUTES = {
 """What can be explained, and the events that change it."""
 
 _CHANGE = """
-SELECT e.* FROM event_subject s JOIN event e ON e.seq = s.event
-WHERE s.object = :object AND s.position = 0 AND e.stamp <= coalesce (:at, e.stamp)
-AND e.kind IN ({kinds}) ORDER BY e.seq DESC LIMIT 1
+SELECT * FROM event WHERE seq = (SELECT event FROM event_subject
+WHERE object = :object AND position = 0 AND stamp <= coalesce (:at, stamp)
+AND kind IN ({kinds}) ORDER BY event DESC LIMIT 1)
 """
 
 

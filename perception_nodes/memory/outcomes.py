@@ -19,8 +19,8 @@ _DEEPEST = 4
 _SHOWN = 5
 _ACTIONS = """
 SELECT e.* FROM event_subject s JOIN event e ON e.seq = s.event
-WHERE s.object = :object AND e.kind = 'action' AND e.text LIKE :action ESCAPE '\\'
-ORDER BY e.seq DESC LIMIT :k
+WHERE s.object = :object AND s.kind = 'action' AND e.text LIKE :action ESCAPE '\\'
+ORDER BY s.event DESC LIMIT :k
 """
 _REACHED = """
 WITH RECURSIVE reached (root, seq, depth) AS (
@@ -36,10 +36,10 @@ _PREVENTED = """
 SELECT count(DISTINCT target) FROM edge
 WHERE kind = 'prevents' AND target IN (SELECT value FROM json_each (:keys))
 """
-_STOP = """
-SELECT e.* FROM event_subject s JOIN event e ON e.seq = s.event
-WHERE s.object = :object AND s.position = 0 AND e.seq > :seq AND e.kind = 'stopped'
-ORDER BY e.seq LIMIT 1
+_STOPS = """
+SELECT k.value AS action, e.* FROM json_each (:keys) k JOIN event e ON e.seq =
+    (SELECT event FROM event_subject WHERE object = :object AND position = 0
+    AND event > k.value AND kind = 'stopped' ORDER BY event LIMIT 1)
 """
 
 
@@ -115,19 +115,22 @@ class Precedents(Explanations):
             )
         ]
         found.sort(key=lambda pair: -pair[1].seq)
-        moved, distances = 0, []
+        distances: list[float] = []
         others: Counter[str] = Counter()
         movers = self._moved_by([event.seq for _, event in found])
+        caused = [(key, event) for key, event in found if key in movers[event.seq]]
+        stops = {key: self._stops(key, [e.seq for k, e in caused if k == key]) for key in ids}
         for key, event in found:
             others.update(movers[event.seq] - {key})
-            if key in movers[event.seq]:
-                moved += 1
-                distances += self._distance(key, event)
+        for key, event in caused:
+            stop = stops[key].get(event.seq)
+            if stop is not None and stop.place is not None and event.place is not None:
+                distances.append(float(np.linalg.norm(stop.place - event.place)))
         keys = json.dumps(list(movers))
         prevented = int(self._rows(_PREVENTED, keys=keys)[0][0])
         ranked = tuple(sorted(others.items(), key=lambda item: (-item[1], item[0])))
         events = tuple(event for _, event in found)
-        told = (len(found), moved, tuple(distances), ranked, prevented, events)
+        told = (len(found), len(caused), tuple(distances), ranked, prevented, events)
         return Outcomes(action, clean(name), *told)
 
     def _moved_by(self, seqs: Sequence[int]) -> dict[int, set[str]]:
@@ -137,9 +140,7 @@ class Precedents(Explanations):
             moved[row["root"]].add(json.loads(row["subjects"])[0])
         return moved
 
-    def _distance(self, key: str, action: LoggedEvent) -> list[float]:
-        rows = self._rows(_STOP, object=key, seq=action.seq)
-        stop = self._logged(rows)[0] if rows else None
-        if stop is None or stop.place is None or action.place is None:
-            return []
-        return [float(np.linalg.norm(stop.place - action.place))]
+    def _stops(self, key: str, actions: Sequence[int]) -> dict[int, LoggedEvent]:
+        """When an object came to rest after each of some events, given by number."""
+        rows = self._rows(_STOPS, object=key, keys=json.dumps(list(actions)))
+        return dict(zip((row["action"] for row in rows), self._logged(rows), strict=True))

@@ -35,10 +35,20 @@ _NEWEST_WITH = """SELECT e.* FROM event_text t JOIN event e ON e.seq = t.rowid
 _NOW_NEAR = """SELECT * FROM current WHERE removed IS NULL AND map_id = :map
     AND transform IS :frame AND x BETWEEN :x0 AND :x1 AND y BETWEEN :y0 AND :y1
     AND z BETWEEN :z0 AND :z1"""
-_ONCE_NEAR = """SELECT v.* FROM observation_place p JOIN belief v ON v.seq = p.seq
+# A short time is looked through object by object, a long one place by place.
+_IN_SHORT_TIME = """session s CROSS JOIN object o CROSS JOIN observation b
+    ON b.object = o.id AND b.session = s.id AND s.first_stamp <= :until AND s.last_stamp >= :since
+    WHERE """
+_IN_LONG_TIME = """observation_place p CROSS JOIN observation b ON b.seq = p.seq
+    JOIN session s ON s.id = b.session
     WHERE p.max_x >= :x0 AND p.min_x <= :x1 AND p.max_y >= :y0 AND p.min_y <= :y1
-    AND p.max_z >= :z0 AND p.min_z <= :z1 AND v.stamp BETWEEN :since AND :until
-    AND v.map_id = :map AND v.transform IS :frame ORDER BY v.seq"""
+    AND p.max_z >= :z0 AND p.min_z <= :z1 AND """
+_ONCE_NEAR = """SELECT * FROM belief WHERE seq IN (SELECT max (b.seq) FROM {rows}
+    b.stamp BETWEEN :since AND :until AND s.map_id = :map AND s.transform IS :frame
+    AND b.x BETWEEN :x0 AND :x1 AND b.y BETWEEN :y0 AND :y1 AND b.z BETWEEN :z0 AND :z1
+    AND (b.x - :x) * (b.x - :x) + (b.y - :y) * (b.y - :y) + (b.z - :z) * (b.z - :z) <= :square
+    GROUP BY b.object)"""
+_SHORT = 0.1  # of all the time that the memory knows
 _THERE = """SELECT * FROM belief WHERE transform IS :frame AND seq IN
     (SELECT b.seq FROM object o JOIN observation b ON b.seq = ({seq})
     WHERE b.x BETWEEN :x0 AND :x1 AND b.y BETWEEN :y0 AND :y1 AND b.z BETWEEN :z0 AND :z1)"""
@@ -123,16 +133,18 @@ class MemoryQueries(Minds):
                 object inside the sphere in that time counts, not where the object is now.
             until: Last message time, ns.
         """
-        query = _NOW_NEAR if since is None and until is None else _ONCE_NEAR
         times = {
             "since": -LARGEST if since is None else since,
             "until": LARGEST if until is None else until,
         }
+        query = _NOW_NEAR
+        if since is not None or until is not None:
+            short = self._share_of_time(times["since"], times["until"]) < _SHORT
+            query = _ONCE_NEAR.format(rows=_IN_SHORT_TIME if short else _IN_LONG_TIME)
         newest: dict[str, sqlite3.Row] = {}
         for transform, center in self._frames(position):
-            ends = {f"{axis}0": v - radius for axis, v in zip("xyz", center, strict=True)}
-            ends |= {f"{axis}1": v + radius for axis, v in zip("xyz", center, strict=True)}
-            for row in self._rows(query, map=self.map_id, frame=transform, **ends, **times):
+            sphere = _sphere(center, radius)
+            for row in self._rows(query, map=self.map_id, frame=transform, **sphere, **times):
                 if row["object"] not in newest or row["seq"] > newest[row["object"]]["seq"]:
                     newest[row["object"]] = row
         records = [to_record(row) for row in newest.values()]
@@ -146,11 +158,15 @@ class MemoryQueries(Minds):
     def _once(self, position: Floats, radius: float, at: int) -> Iterator[Record]:
         """What was believed at a time to be in a cube."""
         for transform, center in self._frames(position):
-            ends = {f"{axis}0": v - radius for axis, v in zip("xyz", center, strict=True)}
-            ends |= {f"{axis}1": v + radius for axis, v in zip("xyz", center, strict=True)}
             query = _THERE.format(seq=seq_of("o.id", at))
-            for row in self._rows(query, at=at, frame=transform, **ends):
+            for row in self._rows(query, at=at, frame=transform, **_sphere(center, radius)):
                 yield to_record(row)
+
+    def _share_of_time(self, since: int, until: int) -> float:
+        """How much of the time that the memory knows lies between two stamps."""
+        spans = self.sessions()
+        within = sum(max(0, min(last, until) - max(first, since)) for first, last in spans)
+        return within / max(1, sum(last - first for first, last in spans))
 
     def _frames(self, position: Floats) -> list[tuple[bytes | None, list[float]]]:
         """A place in the coordinates of each session before the map was corrected."""
@@ -266,9 +282,9 @@ class MemoryQueries(Minds):
         return standing_on(record, [other for other in below if is_known(other, at)])
 
     def _newest_events(self, ids: Sequence[str], at: int | None) -> list[LoggedEvent]:
-        query = """SELECT e.* FROM event_subject s JOIN event e ON e.seq = s.event
-            WHERE s.object = :object AND e.stamp <= coalesce (:at, e.stamp)
-            ORDER BY e.seq DESC LIMIT :k"""
+        query = """SELECT * FROM event WHERE seq IN (SELECT event FROM event_subject
+            WHERE object = :object AND stamp <= coalesce (:at, stamp)
+            ORDER BY event DESC LIMIT :k)"""
         rows = [row for key in ids for row in self._rows(query, object=key, at=at, k=_EVIDENCE)]
         events = {event.seq: event for event in self._logged(rows)}
         return sorted(events.values(), key=lambda e: e.seq)[-_EVIDENCE:]
@@ -279,6 +295,14 @@ class MemoryQueries(Minds):
             o=object_id,
         )
         return (rows[0]["label"], rows[0]["score"]) if rows else None
+
+
+def _sphere(center: Sequence[float], radius: float) -> dict[str, float]:
+    """A sphere and the cube around it, as queries name them."""
+    found = {"square": radius * radius}
+    for axis, value in zip("xyz", center, strict=True):
+        found |= {axis: value, f"{axis}0": value - radius, f"{axis}1": value + radius}
+    return found
 
 
 def _after(state: ObjectState, now: int) -> ObjectState:

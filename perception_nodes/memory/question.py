@@ -127,7 +127,9 @@ def _near(memory: MemoryQueries, asked: _Asked) -> Answer:
 
 def _happened(memory: MemoryQueries, asked: _Asked) -> Answer:
     events = [
-        e for key in asked.ids for e in memory.events(asked.question.since, asked.at, object_id=key)
+        e
+        for key in asked.ids
+        for e in memory.events(asked.question.since, asked.at, object_id=key, k=10)
     ][-10:]
     if not events:
         return Answer(

@@ -217,7 +217,29 @@ SELECT 'before', s.event, (SELECT min (n.event) FROM event_subject n
 WHERE EXISTS (SELECT 1 FROM event_subject n WHERE n.object = s.object AND n.event > s.event);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+DROP TABLE event_subject;         -- derived; now it answers what needs only kinds and times
+CREATE TABLE event_subject (
+    object TEXT NOT NULL,
+    event INTEGER NOT NULL,
+    position INTEGER NOT NULL,    -- 0 for the one that changed
+    kind TEXT NOT NULL,
+    stamp INTEGER NOT NULL,
+    PRIMARY KEY (object, event)
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO event_subject
+    SELECT j.value, e.seq, j.key, e.kind, e.stamp FROM event e, json_each (e.subjects) j;
+
+DROP INDEX observation_time;      -- with places, so that a search by time reads nothing else
+CREATE INDEX observation_time ON observation (object, session, stamp, seq, x, y, z);
+
+-- Readers keep vectors of key frames in memory: they must learn when some of them are gone.
+INSERT INTO progress VALUES ('keyframes deleted', 0);
+CREATE TRIGGER keyframe_is_deleted AFTER DELETE ON keyframe
+    BEGIN UPDATE progress SET value = value + 1 WHERE name = 'keyframes deleted'; END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """Step i takes a memory from version i to i + 1. A released step is never edited."""
 
 TABLES: tuple[tuple[str, str], ...] = (
@@ -236,8 +258,8 @@ TABLES: tuple[tuple[str, str], ...] = (
 
 _INDEXES = (
     "DELETE FROM event_subject",
-    """INSERT OR IGNORE INTO event_subject (object, event, position)
-        SELECT j.value, e.seq, j.key FROM event e, json_each (e.subjects) j""",
+    """INSERT OR IGNORE INTO event_subject
+        SELECT j.value, e.seq, j.key, e.kind, e.stamp FROM event e, json_each (e.subjects) j""",
     "DELETE FROM removal",
     """INSERT INTO removal SELECT s.object, e.seq, e.stamp FROM event_subject s
         JOIN event e ON e.seq = s.event WHERE s.position = 0 AND e.kind = 'removed'""",

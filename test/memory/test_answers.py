@@ -131,12 +131,34 @@ def test_near_in_a_time_finds_what_was_there_then(memory: MemoryReader) -> None:
     assert memory.near(origin, 0.05, since=105 * SECOND) == []
 
 
+def test_near_in_a_time_is_the_same_for_short_and_long_times(tmp_path: Path) -> None:
+    """Which of two ways of searching is taken depends on how much of the memory is asked about."""
+    dice = np.random.default_rng(2)
+    path = [dice.uniform(-1, 1, (4, 3)) for _ in range(60)]
+    with Memory(tmp_path / "memory.db") as memory:
+        for k, places in enumerate(path):
+            stamp = k * SECOND
+            memory.write(scene(stamp, *(state(f"o{i}", stamp, p) for i, p in enumerate(places))))
+        for first, last in ((7, 8), (0, 59), (20, 24), (5, 50)):
+            center, radius = dice.uniform(-0.5, 0.5, 3), 0.8
+            inside = [
+                {f"o{i}": d for i, d in enumerate(np.linalg.norm(p - center, axis=1)) if d < radius}
+                for p in path[first : last + 1]
+            ]
+            newest = {name: d for frame in inside for name, d in frame.items()}
+            found = memory.near(center, radius, first * SECOND, last * SECOND)
+            assert {r.state.id: d for d, r in found} == pytest.approx(newest)
+
+
 def test_events_are_found_by_time_kind_and_object(memory: MemoryReader) -> None:
     assert [e.kind for e in memory.events()] == ["appeared", "appeared", "hidden", "labeled"]
     assert [e.kind for e in memory.events(since=101 * SECOND)] == ["hidden", "labeled"]
     assert [e.kind for e in memory.events(until=101 * SECOND)] == ["appeared", "appeared"]
     assert [e.subjects for e in memory.events(kind="appeared")] == [("o1",), ("o2",)]
     assert [e.kind for e in memory.events(object_id="o1")] == ["appeared"]
+    assert [e.kind for e in memory.events(k=2)] == ["hidden", "labeled"]
+    assert [e.kind for e in memory.events(object_id="o2", k=2)] == ["hidden", "labeled"]
+    assert [e.kind for e in memory.events(object_id="o2", until=101 * SECOND)] == ["appeared"]
     assert [e.kind for e in memory.history("red mug")] == ["appeared", "hidden", "labeled"]
 
 

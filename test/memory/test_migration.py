@@ -14,6 +14,9 @@ from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.memory.writer import Memory
 from perception_nodes.scene import EventKind
 
+_SUBJECTS = """INSERT INTO event_subject
+    SELECT j.value, e.seq, j.key FROM event e, json_each (e.subjects) j"""
+
 
 def first_version(path: Path) -> None:
     """A memory as version 0.1 left it: one object that appeared and moved."""
@@ -35,8 +38,10 @@ def first_version(path: Path) -> None:
             marks = ", ".join("?" * width)
             values = [tuple(row)[:width] for row in found]
             db.executemany(f"INSERT INTO {table} VALUES ({marks})", values)
-        for statement in (s for s in schema._INDEXES if "removal" not in s):
-            db.execute(statement)
+        db.execute(_SUBJECTS)
+        for statement in schema._INDEXES:
+            if "event_text" in statement or "observation_place" in statement:
+                db.execute(statement)
         db.execute("COMMIT")
 
 

@@ -155,6 +155,21 @@ def test_a_resumed_memory_keeps_what_is_not_seen_any_more(tmp_path: Path) -> Non
     assert unseen.last_seen == HOUR + 7 * PERIOD
 
 
+def test_the_longer_nobody_looked_the_less_sure_is_what_a_resumed_memory_knows(
+    tmp_path: Path,
+) -> None:
+    spread = []
+    wall = Box((-0.35, -0.1, 0.2), (0.02, 0.4, 0.4), (120.0, 120.0, 120.0), slot=False)
+    for folder, hours in ((tmp_path / "soon", 0), (tmp_path / "late", 24)):
+        folder.mkdir()
+        session(folder, shown([RED, GREEN]))
+        start = HOUR * (1 + hours) + 10 * PERIOD
+        session(folder, shown([RED, GREEN, wall], start=start), resume=True)
+        unseen = min(known(folder).values(), key=lambda s: s.position[1])
+        spread.append(float(unseen.pose_covariance[0, 0]))
+    assert spread[1] - spread[0] == pytest.approx(24 * 0.02**2, rel=0.1)
+
+
 def test_positions_of_another_map_are_not_taken_over_but_their_numbers_are_taken(
     tmp_path: Path,
 ) -> None:
