@@ -7,18 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from perception_nodes.cjepa.actors import ROBOT, Actor
+from perception_nodes.cjepa.bodies import INTERVAL, ROTATION
 from perception_nodes.cjepa.history import History
 from perception_nodes.cjepa.influence import influences
 from perception_nodes.cjepa.kalman_futures import KalmanFutures
-from perception_nodes.cjepa.model import (
-    INTERVAL,
-    MAX_BODIES,
-    ROTATION,
-    Bodies,
-    Rollout,
-    WorldModel,
-    nearest,
-)
+from perception_nodes.cjepa.model import MAX_BODIES, Bodies, Rollout, WorldModel, nearest
 from perception_nodes.cjepa.source import Futures
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.scene import Influence, ObjectState, Prediction

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from perception_nodes.arrays import Floats
-from perception_nodes.cjepa.model import AGE, HISTORY, INTERVAL, Bodies, levels, unsupported
+from perception_nodes.cjepa.bodies import INTERVAL
+from perception_nodes.cjepa.model import AGE, HISTORY, Bodies, levels, unsupported
 from perception_nodes.scene import ObjectState
 
 STEP = round(INTERVAL * 1e9)

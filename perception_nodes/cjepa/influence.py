@@ -13,7 +13,8 @@ import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.actors import ROBOT
-from perception_nodes.cjepa.model import INTERVAL, POSITION, Bodies, Rollout, WorldModel
+from perception_nodes.cjepa.bodies import INTERVAL, POSITION
+from perception_nodes.cjepa.model import Bodies, Rollout, WorldModel
 from perception_nodes.scene import Influence
 
 

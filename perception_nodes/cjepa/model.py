@@ -13,25 +13,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception_nodes.arrays import Bools, Floats
+from perception_nodes.cjepa.bodies import (
+    INTERVAL,
+    POSITION,
+    VELOCITY,
+    box_gaps,
+    hanging,
+    movable,
+    reach,
+    settled,
+)
 from perception_nodes.cjepa.calibration import Calibration
 from perception_nodes.inference.network import Network
 from perception_nodes.scene import ObjectState
 
-INTERVAL = 0.1
-"""Seconds between two steps."""
 HISTORY = 3
-START_SPEED = 0.06
-"""Above what speed, m/s, an object at rest is believed to be set in motion."""
-STOP_SPEED = 0.015
-"""Below what speed, m/s, one that moves is believed to rest."""
 MAX_BODIES = 16
 """More objects than these are not foreseen together: those nearest to what moves are kept."""
-POSITION, ROTATION, VELOCITY, SPIN = slice(0, 3), slice(3, 12), slice(12, 15), slice(15, 18)
 AGE = 6
+_OLDEST = 2.0
+"""Seconds; the network was trained on nothing that was not seen for longer."""
 _LEAST = (-7.6, -7.6, -5.3, -5.3, -5.3, -3.0)
 _UNKNOWN_SPIN = 1.1
 _NANOSECONDS = 1e-9
-_SUPPORTED = 0.04
 _AWAY = (0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -83,7 +87,7 @@ def _row(item: ObjectState) -> tuple[Floats, Floats, Floats, Floats]:
         spin if spin > 0.0 or item.angular_velocity.any() else math.exp(2.0 * _UNKNOWN_SPIN),
     )
     logs = np.maximum(0.5 * np.log(np.maximum(variances, 1e-9)), _LEAST)
-    age = max(item.stamp - item.last_seen, 0) * _NANOSECONDS
+    age = min(max(item.stamp - item.last_seen, 0) * _NANOSECONDS, _OLDEST)
     state = (item.position, item.pose.rotation.reshape(9), item.velocity, item.angular_velocity)
     mass, friction = item.log_mass, item.log_friction
     return (
@@ -171,37 +175,21 @@ class WorldModel:
             answer = self._network.run(
                 {name: x.astype(np.float32) for name, x in (fixed | moving).items()}
             )
-            state = settled(states[:, -1], answer["next_states"][:, -1].astype(np.float64))
+            before, after = states[:, -1], answer["next_states"][:, -1].astype(np.float64)
+            free = movable(before, after, fixed["size"], present > 0.0, moving["robot"][:, -2])
+            state = settled(before, after, fixed["size"], free)
             deviation = answer["log_deviations"][:, -1].astype(np.float64)
+            # what nothing can have moved is known as well as before
+            deviation = np.where(free[..., None], deviation, beliefs[:, -1, :, :AGE])
             found.append(state)
             spread.append(deviation)
-            age = beliefs[:, -1, :, AGE:] + INTERVAL
+            age = np.minimum(beliefs[:, -1, :, AGE:] + INTERVAL, _OLDEST)
             newest = np.concatenate((deviation, age), axis=-1)
             states = np.concatenate((states[:, 1:], state[:, None]), axis=1)
             beliefs = np.concatenate((beliefs[:, 1:], newest[:, None]), axis=1)
         rolled = np.stack(found, axis=1)
         rolled[..., 2] += support
         return Rollout(rolled, np.stack(spread, axis=1))
-
-
-def settled(before: Floats, after: Floats) -> Floats:
-    """States (..., 18) one step later, in which what is expected to rest stays where it was.
-
-    What a network says about rest is not exactly nothing, and a cup behind a box must not creep
-    away in an hour. To be set in motion takes more than to go on.
-    """
-    apart = np.linalg.norm(after[..., POSITION] - before[..., POSITION], axis=-1) / INTERVAL
-    speed = np.maximum(apart, np.linalg.norm(after[..., VELOCITY], axis=-1))
-    moving = np.linalg.norm(before[..., VELOCITY], axis=-1) > STOP_SPEED
-    rests = speed < np.where(moving, STOP_SPEED, START_SPEED)
-    still = np.concatenate((before[..., :12], np.zeros_like(before[..., 12:])), axis=-1)
-    return np.where(rests[..., None], still, after)
-
-
-def reach(states: Floats, size: Floats) -> Floats:
-    """(..., 3): half extents along the world axes of boxes of extents (..., 3)."""
-    turn = np.abs(states[..., ROTATION].reshape(*states.shape[:-1], 3, 3))
-    return np.asarray((turn * (size / 2.0)[..., None, :]).sum(axis=-1))
 
 
 def support_height(bodies: Bodies) -> float:
@@ -227,17 +215,8 @@ def levels(bodies: Bodies, gap: float = 0.3) -> list[list[int]]:
 
 
 def gaps(bodies: Bodies) -> Floats:
-    """(N, N) signed distance of boxes, m, along the best of their face normals (a lower bound)."""
-    turn = bodies.states[:, ROTATION].reshape(-1, 3, 3)
-    half, place = bodies.size / 2.0, bodies.states[:, POSITION]
-    offset = place[None] - place[:, None]
-    along = np.abs(np.einsum("ijk,ikl->ijl", offset, turn))
-    cosines = np.abs(np.einsum("ikl,jkm->ijlm", turn, turn))
-    reach = np.einsum("ijlm,jm->ijl", cosines, half)
-    mine = (along - half[:, None] - reach).max(axis=-1)
-    found = np.maximum(mine, mine.T)
-    np.fill_diagonal(found, np.inf)
-    return np.asarray(found)
+    """(N, N) signed distance of boxes; see `box_gaps`."""
+    return box_gaps(bodies.states, bodies.size)
 
 
 def unsupported(bodies: Bodies) -> Bools:
@@ -245,14 +224,8 @@ def unsupported(bodies: Bodies) -> Bools:
 
     What hangs there unmoved or rises is held by a hand that nobody sees, and does not fall.
     """
-    half = reach(bodies.states, bodies.size)
-    low, high = bodies.states[:, :3] - half, bodies.states[:, :3] + half
-    apart = low[:, None, 2] - high[None, :, 2]
-    beside = (low[:, None, :2] > high[None, :, :2]) | (high[:, None, :2] < low[None, :, :2])
-    carried = (np.abs(apart) < _SUPPORTED) & ~beside.any(axis=-1)
-    np.fill_diagonal(carried, False)
-    above = low[:, 2] - support_height(bodies) > _SUPPORTED
-    return np.asarray(above & ~carried.any(axis=1))
+    everyone = np.ones(len(bodies.ids), dtype=bool)
+    return hanging(bodies.states, bodies.size, everyone, support_height(bodies))
 
 
 def nearest(bodies: Bodies, most: int, robot: Floats | None) -> list[int]:

@@ -14,19 +14,9 @@ import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.actors import Actor
+from perception_nodes.cjepa.bodies import INTERVAL, POSITION, ROTATION, VELOCITY
 from perception_nodes.cjepa.history import STEP, History
-from perception_nodes.cjepa.model import (
-    AGE,
-    HISTORY,
-    INTERVAL,
-    MAX_BODIES,
-    POSITION,
-    ROTATION,
-    VELOCITY,
-    Bodies,
-    WorldModel,
-    nearest,
-)
+from perception_nodes.cjepa.model import AGE, HISTORY, MAX_BODIES, Bodies, WorldModel, nearest
 from perception_nodes.scene import ObjectState
 
 

@@ -95,14 +95,14 @@ def test_a_name_that_nothing_has_is_refused_with_those_there_are() -> None:
 
 
 def pushed(foresight: Foresight, told: bool) -> list[EventKind]:
-    """A tool moves a mug by 20 cm/s; the kinds of what is found remarkable about it."""
+    """A tool moves a mug by 30 cm/s; the kinds of what is found remarkable about it."""
     assert foresight.events is not None
     kinds = []
     for k in range(12):
         stamp = SECOND + k * STEP
-        x = max(0.0, 0.02 * (k - 4))
-        tip = np.array([0.02 * (k - 4) - 0.045, 0.0, 0.03])
-        foresight.tell(Actor("robot", tip, np.array([0.2, 0.0, 0.0])) if told else None)
+        x = max(0.0, 0.03 * (k - 4))
+        tip = np.array([0.03 * (k - 4) - 0.045, 0.0, 0.03])
+        foresight.tell(Actor("robot", tip, np.array([0.3, 0.0, 0.0])) if told else None)
         state = mug(x, stamp)
         kinds += [e.kind for e in foresight.events.tell(stamp, [state])]
     return kinds

@@ -12,6 +12,7 @@ import pytest
 
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.actors import Actor
+from perception_nodes.cjepa.bodies import movable, settled
 from perception_nodes.cjepa.calibration import (
     Calibration,
     read_calibration,
@@ -111,13 +112,14 @@ def test_heights_are_told_above_the_support_and_given_back_on_the_map(
 
 
 def test_uncertainty_grows_from_step_to_step(model: WorldModel) -> None:
-    found = model.roll([Bodies.of([thing("a", (0, 0, 0.03))])] * 3, 5)
+    found = model.roll([Bodies.of([thing("a", (0, 0, 0.03), (0.1, 0, 0))])] * 3, 5)
     assert (np.diff(found.deviations[0, :, 0, 0]) > 0).all()
 
 
 def test_who_stands_close_is_named_as_the_cause(model: WorldModel) -> None:
-    now = Bodies.of([thing("a", (0, 0, 0.03)), thing("b", (0.07, 0, 0.03)),
-                     thing("far", (2, 2, 0.03))])  # fmt: skip
+    moves = (0.05, 0.0, 0.0)
+    now = Bodies.of([thing("a", (0, 0, 0.03), moves), thing("b", (0.07, 0, 0.03), moves),
+                     thing("far", (2, 2, 0.03), moves)])  # fmt: skip
     _, found = influences(model, [now] * 3, 5)
     assert {(i.source, i.target) for i in found} == {("a", "b"), ("b", "a")}
     assert all(0.5 < i.strength <= 1.0 for i in found)
@@ -211,7 +213,7 @@ def test_an_unseen_object_at_rest_stays_exactly_where_it_is(model: WorldModel) -
 
 def test_an_unseen_object_is_pushed_by_what_is_seen(model: WorldModel) -> None:
     hidden = thing("hidden", (0, 0, 0.03), seen=0)
-    found = frames(CjepaMotion(model), [hidden, thing("pusher", (0.07, 0, 0.03))], 4)
+    found = frames(CjepaMotion(model), [hidden, thing("pusher", (0.07, 0, 0.03), (0.02, 0, 0))], 4)
     assert set(found) == {"hidden"}
     assert found["hidden"].velocity[0] == pytest.approx(0.3, abs=1e-5)
     assert found["hidden"].position[0] == pytest.approx(0.03, abs=1e-5)
@@ -221,7 +223,7 @@ def test_certainty_about_an_unseen_object_falls_as_calibrated(network: StraightO
     narrow, wide = (
         frames(
             CjepaMotion(WorldModel(network, Calibration(widening))),
-            [thing("hidden", (0, 0, 0.03), seen=0), thing("pusher", (0.07, 0, 0.03))],
+            [thing("hidden", (0, 0, 0.03), seen=0), thing("pusher", (0.07, 0, 0.03), (0.02, 0, 0))],
             4,
         )["hidden"].covariance[0, 0]
         for widening in ((0.0,), (0.0, 1.0))
@@ -318,3 +320,56 @@ def test_a_reset_tracker_resets_its_motion_model() -> None:
     motion = Carried()
     ObjectTracker(motion=motion).reset()
     assert motion.resets == 1
+
+
+def state(place: Sequence[float], velocity: Sequence[float] = (0.0, 0.0, 0.0)) -> Floats:
+    return np.concatenate((place, np.eye(3).reshape(9), velocity, np.zeros(3)))
+
+
+AWAY = np.array([[0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0]])
+
+
+def free(states: Sequence[Floats], robot: Floats = AWAY, gone: int | None = None) -> list[bool]:
+    """What can move among boxes of 6 cm that the network expects to stay."""
+    before = np.stack(states)[None]
+    present = np.array([[k != gone for k in range(len(states))]])
+    return list(movable(before, before, np.full((1, len(states), 3), 0.06), present, robot)[0])
+
+
+def test_nothing_is_set_in_motion_from_afar() -> None:
+    moving = state((0, 0, 0.03), (0.5, 0, 0))
+    assert free([moving, state((0.12, 0, 0.03)), state((0.6, 0, 0.03))]) == [True, True, False]
+    assert free([state((0, 0, 0.03)), state((0.061, 0, 0.03))]) == [False, False]
+
+
+def test_motion_is_handed_on_through_a_row_that_touches() -> None:
+    row = [state((0.061 * k, 0, 0.03)) for k in range(4)]
+    row[0][12] = 0.2
+    assert free(row) == [True] * 4
+    # one that is left out hands nothing on
+    assert free(row, gone=2) == [True, True, False, False]
+
+
+def test_what_loses_its_support_can_move() -> None:
+    pile = [state((0, 0, 0.03)), state((0, 0, 0.09))]
+    assert free(pile) == [False, False]
+    assert free(pile, gone=0) == [False, True]
+
+
+def test_a_robot_moves_what_it_can_reach_and_nothing_else() -> None:
+    tip = np.array([[-0.06, 0.0, 0.02, 0.2, 0.0, 0.0, 1.0]])
+    assert free([state((0, 0, 0.03)), state((0.5, 0, 0.03))], tip) == [True, False]
+    high = tip + np.array([0, 0, 0.3, 0, 0, 0, 0])
+    assert free([state((0, 0, 0.03))], high) == [False]
+
+
+def test_nothing_sinks_into_the_support() -> None:
+    before = state((0, 0, 0.03), (0.5, 0, 0))[None]
+    after = state((0.05, 0, 0.02), (0.5, 0, 0))[None]
+    found = settled(before, after, np.full((1, 3), 0.06), np.array([True]))
+    np.testing.assert_allclose(found[0, :3], (0.05, 0, 0.03))
+
+
+def test_what_nothing_can_have_moved_stays_as_certain_as_it_was(model: WorldModel) -> None:
+    found = model.roll([Bodies.of([thing("a", (0, 0, 0.03))])] * 3, 5)
+    assert (np.diff(found.deviations[0, :, 0], axis=0) == 0).all()

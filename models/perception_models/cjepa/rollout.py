@@ -16,7 +16,7 @@ from perception_models.cjepa.kinematics import (
     turned,
 )
 from perception_models.cjepa.network import HISTORY
-from perception_nodes.cjepa.model import START_SPEED, STOP_SPEED
+from perception_nodes.cjepa.bodies import movable, settled
 
 _NOISE = (0.006, 0.06, 0.1, 0.5)
 """Standard deviations at level 1: m, m/s, rad, rad/s; about those of the tracker."""
@@ -207,14 +207,16 @@ def unlikelihood(parts: tuple[Tensor, ...], deviation: Tensor) -> Tensor:
     return total
 
 
-def settled(before: Tensor, after: Tensor, interval: Tensor) -> Tensor:
-    """As `perception_nodes.cjepa.model.settled`, on tensors [B, N, 18]."""
-    apart = (after - before)[..., POSITION].norm(dim=-1) / interval[:, None]
-    speed = torch.maximum(apart, after[..., VELOCITY].norm(dim=-1))
-    moving = before[..., VELOCITY].norm(dim=-1) > STOP_SPEED
-    rests = torch.where(moving, speed < STOP_SPEED, speed < START_SPEED)
-    still = torch.cat((before[..., :12], torch.zeros_like(before[..., 12:])), dim=-1)
-    return torch.where(rests[..., None], still, after)
+def _settled(before: Tensor, after: Tensor, batch: Batch, step: int) -> tuple[Tensor, Tensor]:
+    """What `perception_nodes.cjepa.bodies` says on tensors [B, N, 18], and what is free [B, N]."""
+    then, now, size, present, robot = (
+        x.detach().cpu().double().numpy()
+        for x in (before, after, batch["size"], batch["present"],
+                  batch["robot"][:, step + HISTORY - 1])
+    )  # fmt: skip
+    free = movable(then, now, size, present > 0.0, robot)
+    state = torch.from_numpy(settled(then, now, size, free)).to(after)
+    return state, torch.from_numpy(free).to(after)
 
 
 def roll(call: Call, batch: Batch, switches: Batch, observe: bool = False) -> tuple[Tensor, Tensor]:
@@ -240,8 +242,10 @@ def roll(call: Call, batch: Batch, switches: Batch, observe: bool = False) -> tu
             states, belief, known, size, batch["physics"], batch["present"],
             batch["robot"][:, step : step + HISTORY + 1], batch["interval"],
         )  # fmt: skip
-        last = settled(states[:, -1], answer[:, -1], batch["interval"])
+        last, free = _settled(states[:, -1], answer[:, -1], batch, step)
         answer = torch.cat((answer[:, :-1], last[:, None]), dim=1)
+        sure = torch.where(free[..., None] > 0, deviation[:, -1], belief[:, -1, :, :6])
+        deviation = torch.cat((deviation[:, :-1], sure[:, None]), dim=1)
         found.append(last)
         spread.append(deviation[:, -1])
         states, belief = advanced(states, belief, known, answer, deviation, batch["interval"])
