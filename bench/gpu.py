@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from common import RESULTS, write_result
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from perception_models import forms
 from perception_models.cjepa.task import example as scene_example
@@ -46,6 +48,7 @@ HEADS, WIDTH, TOKENS = 4, 32, 300
 KEY_FRAMES = (1, 4, 16, 64)
 PROFILES = (1, 64, 300)
 CALLS = 300
+FULL_PRECISION = ["LayerNormalization", "Softmax"]
 FRAMES = 150
 
 
@@ -68,7 +71,7 @@ def latencies(work: Callable[[], Any], calls: int, batch: int = 1) -> dict[str, 
     return {name: round(float(value), 4) for name, value in figures.items()}
 
 
-def difference(found: dict[str, Any], expected: dict[str, Any]) -> float:
+def difference(found: dict[Any, Any], expected: dict[Any, Any]) -> float:
     """The largest difference of any output, as a part of that output's largest number."""
     return max(
         float(np.abs(found[name] - value).max() / max(np.abs(value).max(), 1e-6))
@@ -120,6 +123,34 @@ def attention(device: str, calls: int) -> dict[str, Any]:
             row["times faster"] = round(row["plain"]["p50 (ms)"] / row["one"]["p50 (ms)"], 2)
             rows[str(frames)] = row
             print(f"{device}: {frames} key frames: {row['times faster']} times faster", flush=True)
+    return rows
+
+
+def half(device: str, calls: int) -> dict[str, Any]:
+    """Networks in half precision, but for normalizations and softmax: parity and latency."""
+    given = {"viewrope": slot_example(), "cjepa": scene_example()}
+    rows: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, tensors in given.items():
+            inputs = {key: value[:1].numpy() for key, value in tensors.items()}
+            source, path = weights_folder() / f"{name}.onnx", Path(folder) / f"{name}.onnx"
+            onnx.save(
+                convert_float_to_float16(
+                    onnx.load(source), keep_io_types=True, op_block_list=FULL_PRECISION
+                ),
+                path,
+            )
+            sessions = [
+                onnxruntime().InferenceSession(
+                    str(file), providers=[(PROVIDERS[where], provider_options(where, None))]
+                )
+                for file, where in ((source, "cpu"), (path, device))
+            ]
+            exact, rounded = (dict(enumerate(session.run(None, inputs))) for session in sessions)
+            row: dict[str, Any] = latencies(lambda: sessions[1].run(None, inputs), calls)  # noqa: B023
+            row["largest relative difference"] = difference(rounded, exact)
+            rows[name] = row
+            print(f"{device}: {name} in half precision: {row}", flush=True)
     return rows
 
 
@@ -190,6 +221,7 @@ def _memory() -> float | None:
 
 PARTS: dict[str, Callable[[str, int], dict[str, Any]]] = {
     "models": models,
+    "half": half,
     "attention": attention,
     "pipeline": pipeline,
 }
@@ -203,7 +235,10 @@ def main() -> int:
     parser.add_argument("--device", choices=("gpu", "cuda", "tensorrt", "cpu"), default="gpu")
     parser.add_argument("--part", choices=(*PARTS, "torch", "all"), default="all")
     parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--tier", choices=("cpu", "full"), default="full", help="cpu: do nothing")
     args = parser.parse_args()
+    if args.tier == "cpu":
+        return 0
     devices = ("cuda", "tensorrt") if args.device == "gpu" else (args.device,)
     path = RESULTS / "gpu.json"
     figures = json.loads(path.read_text())["figures"] if path.exists() else {}

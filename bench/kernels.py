@@ -147,6 +147,7 @@ def library_calls() -> dict[str, float]:
 def main() -> None:
     """Time all and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tier", choices=("cpu", "full"), default="cpu", help="both the same")
     parser.parse_args()
     torch.set_num_threads(1)
     rows = {}

@@ -79,7 +79,9 @@ def foreseen(folder: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure and write the result."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tier", choices=("cpu", "full"), default="cpu", help="both the same")
+    parser.parse_args()
     torch.set_num_threads(1)
     slots = {name: value.numpy() for name, value in slot_example().items()}
     scene = {name: value[:1].numpy() for name, value in scene_example().items()}

@@ -1,0 +1,126 @@
+"""The page of inference: kernels, rates of the pipeline, weights in 8 bits, GPU."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import Any
+
+from evidence.pages import NOT_MEASURED
+from evidence.tables import table
+
+MEASURE = ("cameras.py", "kernels.py", "quantized.py", "gpu.py")
+_NOT_YET = "Not measured yet; `make evidence RUN=1` does.\n"
+_LATENCIES = ("p50 (ms)", "p95 (ms)", "p99 (ms)", "Max. End-to-End Latency (ms)")
+
+
+def page(results: dict[str, Any]) -> dict[str, str]:
+    """docs/evidence/inference.md."""
+    parts = [_INTRODUCTION]
+    for name, title, write in (
+        ("cameras", "The whole pipeline on two cores", _cameras),
+        ("kernels", "Kernels", _kernels),
+        ("quantized", "Weights in 8 bits", _quantized),
+    ):
+        result = results[name]
+        parts.append(f"## {title}\n")
+        parts += [_NOT_YET] if result is None else [_machine(result), *write(result["figures"])]
+    parts.append("## On a GPU\n")
+    gpu = results["gpu"]
+    parts += [_NO_GPU] if gpu is None else _gpu(gpu["figures"])
+    return {"inference.md": "\n".join(parts)}
+
+
+def _text(paragraph: str) -> str:
+    return fill(paragraph, 99) + "\n"
+
+
+def _machine(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    runtime = machine["packages"].get("onnxruntime", "none")
+    return (
+        f"{result['date']}, {machine['cpu']}, {machine['cores']} shared cores, "
+        f"ONNX Runtime {runtime}.\n"
+    )
+
+
+def _cameras(figures: dict[str, Any]) -> list[str]:
+    rows = [
+        [row["cameras"], row["hz_each"], row["target_hz"],
+         "yes" if row["hz_each"] >= row["target_hz"] else "no"]
+        for row in figures["rows"]
+    ]  # fmt: skip
+    return [
+        _text(
+            "Images of 640x480 of a simulated table to object states, futures and memory; the "
+            "finder in a process of its own. Hz of each camera:"
+        ),
+        table(["cameras", "Hz each", "target", "reached"], rows),
+    ]
+
+
+def _kernels(figures: dict[str, Any]) -> list[str]:
+    rows = [
+        [f"`{name}`", row["ms"], row["times_faster"]] for name, row in figures["kernels"].items()
+    ]
+    graph = [[name, ms] for name, ms in figures["onnx_runtime_ms"].items()]
+    calls = [[name, ms] for name, ms in figures["library_ms"].items()]
+    return [
+        _text(
+            "Each has a plain reference, which tests compare it with. Time at the stack's size "
+            "(640x480; 300 tokens that look at 4 of 64 key frames), one thread; and how many times "
+            "faster than the reference on a small input:"
+        ),
+        table(["kernel", "ms", "times faster than the reference"], rows),
+        "The same in ONNX Runtime, one thread, as the networks' graphs hold it:\n",
+        table(["form", "ms"], graph),
+        "What has no kernel, since a library's call is as good:\n",
+        table(["call", "ms"], calls),
+    ]
+
+
+def _quantized(figures: dict[str, Any]) -> list[str]:
+    rows = []
+    for name, row in figures.items():
+        times = {int(batch): value for batch, value in row["times_faster"].items()}
+        rows += [[name, batch, times[batch], *row["megabytes"]] for batch in sorted(times)]
+    within = figures["cjepa"]["percent_within_5_cm"]
+    error = [[kind, *within[kind].values()] for kind in within]
+    worth = [name for name, row in figures.items() if row["worth_shipping"]]
+    verdict = f"Worth shipping: {', '.join(worth) if worth else 'none'}.\n"
+    return [
+        _text(
+            "Dynamic quantization of matrix products. A variant ships where it is at least 1.3 "
+            "times as fast and costs no more than a point of the task."
+        ),
+        table(["network", "batch", "times faster", "MB", "MB in 8 bits"], rows),
+        "Percent of the moving objects that the world model foresees to within 5 cm:\n",
+        table(["weights", *next(iter(within.values()))], error),
+        verdict,
+    ]
+
+
+def _gpu(figures: dict[str, Any]) -> list[str]:
+    parts = [f"{figures['gpu']}\n"]
+    for device in ("cuda", "tensorrt"):
+        if device not in figures:
+            parts.append(f"{device}: {NOT_MEASURED.split(':')[0]}.\n")
+            continue
+        rows = [
+            [name, *(row[key] for key in _LATENCIES), row["largest relative difference"]]
+            for part in ("models", "half")
+            for name, row in figures[device].get(part, {}).items()
+        ]
+        header = [device, *_LATENCIES, "difference from the CPU"]
+        parts.append(table(header, rows))
+    return parts
+
+
+_INTRODUCTION = """# Evidence: inference
+
+How networks are run is described in [inference.md](../inference.md).
+"""
+_NO_GPU = (
+    f"{NOT_MEASURED[0].upper()}{NOT_MEASURED[1:]}. `.venv-train/bin/python bench/gpu.py` measures "
+    "parity, latency, half\nprecision, attention in one operator and the whole pipeline in one "
+    "call.\n"
+)
