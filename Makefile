@@ -31,7 +31,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	for script in bags odometry finder ycbv replay memory simulation objects association keyframes; do \
+	for script in bags odometry finder ycbv replay cameras memory simulation objects association keyframes; do \
 	  $(BIN)/python bench/$$script.py || exit 1; done
 	$(BIN)/python scripts/with_ros.py python bench/latency_ros.py
 

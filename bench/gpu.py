@@ -25,11 +25,15 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from cjepa_cost import HISTORY, PATCHES, PatchPredictor
 from common import RESULTS, write_result
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from perception_models import forms
+from perception_models.cjepa.task import Configuration
 from perception_models.cjepa.task import example as scene_example
+from perception_models.export import export
+from perception_models.task import Signature
 from perception_models.viewrope.task import example as slot_example
 from perception_nodes.errors import ModelError
 from perception_nodes.inference.hardware import find_gpu
@@ -48,6 +52,7 @@ HEADS, WIDTH, TOKENS = 4, 32, 300
 KEY_FRAMES = (1, 4, 16, 64)
 PROFILES = (1, 64, 300)
 CALLS = 300
+SAMPLES, ITERATIONS, HORIZON = 300, 30, 5
 FULL_PRECISION = ["LayerNormalization", "Softmax"]
 FRAMES = 150
 
@@ -114,7 +119,7 @@ def attention(device: str, calls: int) -> dict[str, Any]:
             for name, write in (("plain", forms.plain_attention), ("one", forms.fused_attention)):
                 path = write(inputs, Path(folder) / f"{name}.onnx")
                 session = runtime.InferenceSession(
-                    str(path), providers=[(PROVIDERS[device], provider_options(device, None))]
+                    str(path), providers=[(PROVIDERS[device], provider_options(device))]
                 )
                 row[name] = latencies(lambda: session.run(None, given), calls)  # noqa: B023
                 (found,) = session.run(None, given)
@@ -142,7 +147,7 @@ def half(device: str, calls: int) -> dict[str, Any]:
             )
             sessions = [
                 onnxruntime().InferenceSession(
-                    str(file), providers=[(PROVIDERS[where], provider_options(where, None))]
+                    str(file), providers=[(PROVIDERS[where], provider_options(where))]
                 )
                 for file, where in ((source, "cpu"), (path, device))
             ]
@@ -152,6 +157,38 @@ def half(device: str, calls: int) -> dict[str, Any]:
             rows[name] = row
             print(f"{device}: {name} in half precision: {row}", flush=True)
     return rows
+
+
+def plan(device: str, calls: int) -> dict[str, Any]:
+    """A plan of the full published budget, by its steps: objects, and patch tokens beside them.
+
+    300 samples, 30 iterations, 5 steps, as in the paper: 150 calls of batch 300, one after another.
+    The patch predictor has random weights, the same width and depth, and 588 tokens a sample.
+    """
+    steps = ITERATIONS * HORIZON
+    runs = max(3, calls // 30)
+    configuration = Configuration()
+    scene = {name: value[:1].numpy() for name, value in scene_example().items()}
+    objects = {name: np.repeat(value, SAMPLES, axis=0) for name, value in scene.items()}
+    mine = _exactly(weights_folder() / "cjepa.yaml", device)
+    with tempfile.TemporaryDirectory() as folder:
+        patches = PatchPredictor(configuration.width, configuration.heads, configuration.depth)
+        tokens = torch.randn(2, HISTORY * PATCHES, configuration.width)
+        signature = Signature({"tokens": tokens}, ("next",), {"tokens": {0: "batch"}})
+        path = export(patches, signature, Path(folder) / "patches.onnx").path
+        theirs = onnxruntime().InferenceSession(
+            str(path), providers=[(PROVIDERS[device], provider_options(device))]
+        )
+        batch = SAMPLES if device != "cpu" else 4  # a try needs no gigabytes
+        seen = {"tokens": tokens[:1].repeat(batch, 1, 1).numpy()}
+        one = latencies(lambda: theirs.run(None, seen), runs)
+
+    def whole() -> None:
+        for _ in range(steps if device != "cpu" else 1):
+            mine.run(objects)
+
+    patch_ms = round(steps * one["p50 (ms)"] * SAMPLES / batch, 1)
+    return {"objects": latencies(whole, runs), "patches, p50 of a step times steps (ms)": patch_ms}
 
 
 def torch_attention(calls: int) -> dict[str, Any]:
@@ -224,6 +261,7 @@ PARTS: dict[str, Callable[[str, int], dict[str, Any]]] = {
     "half": half,
     "attention": attention,
     "pipeline": pipeline,
+    "plan": plan,
 }
 
 

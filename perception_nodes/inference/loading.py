@@ -76,16 +76,32 @@ class _Loader:
         kept = cache.folder(self._engine_key()) if device == "tensorrt" else nullcontext(None)
         try:
             with kept as folder:
-                session = self._session(device, folder)
-                check_signature(self._card, *signature(session))
                 bind = device != "cpu" and is_static(self._card)
-                network = OnnxNetwork(self._card, session, device, fallbacks, bind)
-                _warm_up(network)
+                try:
+                    return self._network(device, fallbacks, folder, bind, graphs=bind)
+                except _UnusableError:
+                    if not bind:
+                        raise
+                # CUDA records only graphs whose every node is its own.
+                return self._network(device, fallbacks, folder, bind, graphs=False)
         except OSError as error:
             raise _UnusableError(f"the engine cache can't be used: {error}") from error
+
+    def _network(
+        self,
+        device: str,
+        fallbacks: Mapping[str, str],
+        engines: Path | None,
+        bind: bool,
+        graphs: bool,
+    ) -> OnnxNetwork:
+        session = self._session(device, engines, graphs)
+        check_signature(self._card, *signature(session))
+        network = OnnxNetwork(self._card, session, device, fallbacks, bind)
+        _warm_up(network)
         return network
 
-    def _session(self, device: str, engines: Path | None) -> Any:
+    def _session(self, device: str, engines: Path | None, graphs: bool) -> Any:
         options = self._runtime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
@@ -96,7 +112,7 @@ class _Loader:
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", str(self._folder)
         )
-        wanted = [(PROVIDERS[device], provider_options(device, engines))]
+        wanted = [(PROVIDERS[device], provider_options(device, engines, graphs))]
         if device == "tensorrt":
             wanted.append((PROVIDERS["cuda"], provider_options("cuda", None)))
         try:
@@ -122,12 +138,21 @@ class _Loader:
         )
 
 
-def provider_options(device: str, engines: Path | None) -> dict[str, str]:
-    """Options of a provider. Single precision throughout: half has not been checked for parity."""
+def provider_options(
+    device: str, engines: Path | None = None, graphs: bool = False
+) -> dict[str, str]:
+    """Options of a provider. Single precision throughout: half has not been checked for parity.
+
+    Args:
+        device: "tensorrt", "cuda" or "cpu".
+        engines: Folder in which TensorRT keeps its engines.
+        graphs: Record the calls as a CUDA graph; inputs and outputs must be bound.
+    """
     if device == "cuda":
-        return {"use_tf32": "0"}
+        return {"use_tf32": "0", "enable_cuda_graph": str(int(graphs))}
     if device == "tensorrt" and engines is not None:
         return {
+            "trt_cuda_graph_enable": str(int(graphs)),
             "trt_engine_cache_enable": "1",
             "trt_engine_cache_path": str(engines),
             "trt_timing_cache_enable": "1",
@@ -145,8 +170,9 @@ def tensorrt_version() -> str:
 
 
 def is_static(card: Card) -> bool:
-    """Whether all sizes of a network's inputs are fixed."""
-    return not any(isinstance(size, str) for tensor in card.inputs for size in tensor.shape)
+    """Whether all sizes of a network's inputs and outputs are fixed."""
+    tensors = (*card.inputs, *card.outputs)
+    return not any(isinstance(size, str) for tensor in tensors for size in tensor.shape)
 
 
 def _warm_up(network: OnnxNetwork) -> None:

@@ -96,6 +96,45 @@ def test_a_device_that_only_pretends_to_work_is_found_out(
     assert not list((tmp_path / "engines").iterdir()), "an engine that doesn't work is not kept"
 
 
+def test_a_network_that_can_not_be_recorded_runs_on_the_gpu_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with nodes that CUDA leaves to the CPU: only the recording is given up."""
+    real = runtime.onnxruntime()
+    asked: list[str] = []
+
+    class Session:
+        def __init__(self, content: bytes, options: Any, providers: Any, **_: Any) -> None:
+            asked.append(providers[0][1]["enable_cuda_graph"])
+            if asked[-1] == "1":
+                raise RuntimeError("not all nodes have been partitioned to CUDA")
+            self._real = real.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+        def get_providers(self) -> list[str]:
+            return ["CUDAExecutionProvider"]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+    class Runtime:
+        __version__, SessionOptions, InferenceSession = (
+            real.__version__, real.SessionOptions, Session,
+        )  # fmt: skip
+
+    monkeypatch.setattr(loading, "onnxruntime", lambda: Runtime)
+    monkeypatch.setattr(loading, "why_not", lambda _, device: "")
+    monkeypatch.setattr(loading, "OnnxNetwork", lambda *a: OnnxNetwork(*a[:4], bind=False))
+    loaded = load_network(write_network(tmp_path, doubling()), "cuda")
+    assert asked == ["1", "0"]
+    assert loaded.device == "cuda"
+    assert loaded.fallbacks == {}
+
+
+def test_networks_of_free_sizes_are_not_recorded() -> None:
+    assert loading.provider_options("cuda")["enable_cuda_graph"] == "0"
+    assert loading.provider_options("cuda", graphs=True)["enable_cuda_graph"] == "1"
+
+
 def test_an_unknown_device_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no device 'tpu'"):
         load_network(write_network(tmp_path, doubling()), "tpu")
