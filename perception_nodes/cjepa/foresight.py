@@ -49,6 +49,12 @@ class Foresight:
             for part in self._learned:
                 part.tell_actor(actor)
 
+    def reset(self) -> None:
+        """Forget earlier frames, in all parts that the tracker does not own."""
+        self.futures.reset()
+        if self.events is not None:
+            self.events.reset()
+
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the reader of a report."""

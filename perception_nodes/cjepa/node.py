@@ -1,6 +1,8 @@
 """Node `cjepa`: slots in, object states, their futures and events out; it owns the object states.
 
-Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. When it becomes active it asks
+Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. Parameter `motion` says what
+foresees objects; without a usable world model it is the Kalman filter, and /diagnostics says why.
+When it becomes active it asks
 the memory what was known on this map, so that objects keep their ids over a restart.
 """
 
@@ -12,10 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from perception_nodes.cjepa.kalman_futures import KalmanFutures
-from perception_nodes.cjepa.source import Futures, FutureSource
+import numpy as np
+
+from perception_nodes.cjepa.foresight import Foresight, make_foresight
+from perception_nodes.cjepa.names import DEFAULT, MOTIONS
+from perception_nodes.cjepa.source import Futures
 from perception_nodes.errors import ConfigurationError, InputError
 from perception_nodes.objects.tracker import ObjectTracker
+from perception_nodes.ros.actor_input import ActorInput
 from perception_nodes.ros.conversion import (
     events_to_msg,
     influences_to_msg,
@@ -43,6 +49,9 @@ class CjepaParameters(ModelParameters):
     """Parameters of the node."""
 
     image_transport: str = text("raw", "how depth images travel", choices=TRANSPORTS)
+    motion: str = text(
+        DEFAULT, "what foresees objects: a Kalman filter each, or the world model", choices=MOTIONS
+    )
     map_id: str = text("map", "name of the map in the memory; empty to start without it", NAME)
     memory_patience: float = number(
         1.0, "how long to wait for the memory at the start, s", 0.0, 60.0, read_only=True
@@ -60,9 +69,12 @@ class CjepaNode(ManagedNode[CjepaParameters]):
         parameters = self.parameters
         self._factory = RclpyFactory()
         self._lock = threading.Lock()
-        self._tracker = ObjectTracker()
-        self._futures = self.make_futures()
-        self.facts["futures"] = self._futures.model_id
+        self._foresight = self.make_foresight()
+        self._tracker = ObjectTracker(motion=self._foresight.motion)
+        self._actors = ActorInput(parameters.world_frame)
+        self.facts["futures"] = self._foresight.futures.model_id
+        if self.degraded():
+            self.get_logger().warning(self.degraded())
         self.facts["models"] = f"{parameters.models()}, device {parameters.device}"
         self._stamp = 0
         self._input = SlotInput()
@@ -85,17 +97,32 @@ class CjepaNode(ManagedNode[CjepaParameters]):
         self.listen("slot_masks", lambda m: self._offer(self._input.take_masks(m)), required=True)
         self.listen(depth, lambda m: self._offer(self._input.take_depth(m)), required=True)
         self.listen("camera/color/camera_info", lambda m: self._offer(self._input.take_info(m)))
+        if self._foresight.motion is not None:
+            self._listen_to_actors()
 
-    def make_futures(self) -> FutureSource:
-        """What foresees the objects' futures."""
-        return KalmanFutures()
+    def make_foresight(self) -> Foresight:
+        """What foresees the objects."""
+        parameters = self.parameters
+        return make_foresight(parameters.motion, parameters.device, parameters.models())
+
+    def degraded(self) -> str:
+        """Why there is no world model although it was asked for."""
+        return self._foresight.problem
+
+    def _listen_to_actors(self) -> None:
+        actors = self._actors
+        self.listen("command", actors.take_command)
+        self.listen("people", actors.take_people)
+        self.listen("/tf", lambda m: actors.take_transforms(m, static=False))
+        self.listen("/tf_static", lambda m: actors.take_transforms(m, static=True))
 
     def forget(self) -> None:
         """The clock jumped back: drop the objects; the memory keeps them."""
         self._input.reset()
+        self._actors.reset()
         with self._lock:
             self._tracker.reset()
-            self._futures.reset()
+            self._foresight.reset()
 
     def explain(self) -> str:
         """Why nothing comes out."""
@@ -120,8 +147,12 @@ class CjepaNode(ManagedNode[CjepaParameters]):
                 "give viewrope and cjepa the same parameter world_frame",
             )
         with self._lock:
+            known = np.array([state.position for state in self._tracker.states()]).reshape(-1, 3)
+            self._foresight.tell(self._actors.at(frame.stamp, known))
             objects, events = self._tracker.update(frame, slots)
-            futures = self._futures.foresee(frame.stamp, objects)
+            futures = self._foresight.futures.foresee(frame.stamp, objects)
+            if self._foresight.events is not None:
+                events += self._foresight.events.tell(frame.stamp, objects)
             self._stamp = frame.stamp
         self._tell(events, frame.stamp)
         self._publish(objects, futures, frame)

@@ -163,6 +163,8 @@ NODES: tuple[NodeSpec, ...] = (
             _optional(PEOPLE),
             *(t for t in camera_topics("camera") if "color/image" not in t.name),
             _optional(COMMAND),
+            _optional(TF),
+            _optional(TF_STATIC),
         ),
         (
             OBJECTS,
@@ -198,9 +200,11 @@ NODES: tuple[NodeSpec, ...] = (
         "plans how to push an object to a place",
         (
             OBJECTS,
-            PREDICTIONS,
+            _optional(PREDICTIONS),
             _optional(PEOPLE),
             TopicSpec("emergency_stop", "std_msgs/msg/Bool", "RESULTS", "true stops; it latches"),
+            TF,
+            TF_STATIC,
         ),
         (TopicSpec("plan", "nav_msgs/msg/Path", "RESULTS", "the plan"), COMMAND, PLAN_STATUS),
         (ServiceSpec("enable", "std_srvs/srv/SetBool", "let commands out, or keep them in"),),

@@ -71,6 +71,10 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
     def reconfigured(self, parameters: P) -> None:
         """Take over changed parameters."""
 
+    def degraded(self) -> str:
+        """What works, but not as it was asked for; empty if all does."""
+        return ""
+
     def explain(self) -> str:
         """Why nothing comes out although inputs come in; empty if unknown."""
         return ""
@@ -229,4 +233,6 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
         reasons = [why_silent(self, topic) for topic in self.health.silent(timeout)]
         if level is Level.OK and self.health.fruitless(timeout):
             level, text = Level.WARN, self.explain() or "inputs come in, but nothing comes out"
+        elif level is Level.OK and self.degraded():
+            level, text = Level.WARN, self.degraded()
         return Report(level, "; ".join([text or "ok", *filter(None, reasons)]), values)

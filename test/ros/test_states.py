@@ -14,9 +14,10 @@ from rclpy.parameter import Parameter
 from ros_camera import Camera, subscribe, topic
 from tabletop import PERIOD, Box, observe
 
+from perception_nodes.cjepa.foresight import Foresight
 from perception_nodes.cjepa.kalman_futures import KalmanFutures
 from perception_nodes.cjepa.node import CjepaNode
-from perception_nodes.cjepa.source import Futures, FutureSource
+from perception_nodes.cjepa.source import Futures
 from perception_nodes.memory.node import MemoryNode
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.ros.conversion import (
@@ -206,7 +207,7 @@ def _rounded(frame: Frame) -> Frame:
 class Following(CjepaNode):
     """A node whose world model says that the can follows the mug."""
 
-    def make_futures(self) -> FutureSource:
+    def make_foresight(self) -> Foresight:
         kalman = KalmanFutures()
 
         class Source:
@@ -219,7 +220,9 @@ class Following(CjepaNode):
             def reset(self) -> None:
                 kalman.reset()
 
-        return Source()
+        found = Foresight()
+        found.futures = Source()
+        return found
 
 
 def test_futures_and_influences_reach_who_listens_and_are_those_of_the_pipeline(
