@@ -330,7 +330,7 @@ class Truth:
     events: tuple[Event, ...] = ()
 
 
-UNSCORED_LABELS = frozenset({"occluder", "pusher", "fixture"})
+UNSCORED_LABELS = frozenset({"occluder", "pusher", "fixture", "person"})
 """Labels of true objects that a score neither requires nor counts as wrong when they are found."""
 
 

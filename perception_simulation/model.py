@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from perception_nodes.arrays import Floats
 from perception_simulation import textures
 from perception_simulation.meshes import Mesh
-from perception_simulation.shapes import Solid, geometry, lowest
+from perception_simulation.shapes import Solid, figure, geometry, lowest
 from perception_simulation.specification import (
     TABLE_HEIGHT,
     Fixture,
@@ -20,6 +20,7 @@ from perception_simulation.specification import (
     Occluder,
     Scene,
     Texture,
+    Walker,
 )
 
 TIMESTEP = 0.002
@@ -34,13 +35,13 @@ _SURFACE_FRICTION = 0.2
 _TORSION, _ROLLING = 0.002, 0.0002
 _PUSHER_MASS, _PUSHER_FORCE = 1.0, 60.0
 _GRAY = Texture((0.35, 0.35, 0.38))
-_WALL = Texture((0.75, 0.74, 0.7))
-_FLOOR = Texture((0.4, 0.38, 0.36), (0.45, 0.43, 0.4), "checker")
+WALL = Texture((0.75, 0.74, 0.7))
+FLOOR = Texture((0.4, 0.38, 0.36), (0.45, 0.43, 0.4), "checker")
 _ROOM_HEIGHT = 2.4
 
 
 def compile_model(scene: Scene) -> mujoco.MjModel:
-    """Build the model: surroundings, fixtures, objects, occluders, pusher and hands."""
+    """Build the model: surroundings, fixtures, objects, occluders, walkers, pusher and hands."""
     model = mujoco.MjSpec()
     _settings(model, scene)
     _lights(model, scene)
@@ -51,6 +52,8 @@ def compile_model(scene: Scene) -> mujoco.MjModel:
         _object(model, item, scene.support_height)
     for occluder in scene.occluders:
         _occluder(model, occluder)
+    for walker in scene.walkers:
+        _walker(model, walker)
     if scene.has_pusher:
         _pusher(model)
     for name in dict.fromkeys(carry.object for carry in scene.carries):
@@ -100,7 +103,7 @@ def _lights(model: mujoco.MjSpec, scene: Scene) -> None:
 def _surroundings(model: mujoco.MjSpec, scene: Scene) -> None:
     length, width = scene.area
     if scene.place == "tabletop":
-        _static(model, "floor", (8.0, 8.0, 0.1), (0.0, 0.0, -0.05), _FLOOR)
+        _static(model, "floor", (8.0, 8.0, 0.1), (0.0, 0.0, -0.05), FLOOR)
         top = (length, width, 0.04)
         _static(model, "table", top, (0.0, 0.0, TABLE_HEIGHT - 0.02), scene.surface)
         length, width = 8.0, 8.0
@@ -109,8 +112,8 @@ def _surroundings(model: mujoco.MjSpec, scene: Scene) -> None:
     h = _ROOM_HEIGHT
     for sign, name in ((-1.0, "low"), (1.0, "high")):
         x, y = sign * (length + 0.1) / 2.0, sign * (width + 0.1) / 2.0
-        _static(model, f"wall x {name}", (0.1, width + 0.2, h), (x, 0.0, h / 2), _WALL)
-        _static(model, f"wall y {name}", (length + 0.2, 0.1, h), (0.0, y, h / 2), _WALL)
+        _static(model, f"wall x {name}", (0.1, width + 0.2, h), (x, 0.0, h / 2), WALL)
+        _static(model, f"wall y {name}", (length + 0.2, 0.1, h), (0.0, y, h / 2), WALL)
 
 
 def _static(
@@ -199,6 +202,19 @@ def _occluder(model: mujoco.MjSpec, item: Occluder) -> None:
         conaffinity=0,
         material=_material(model, item.texture),
     )
+
+
+def _walker(model: mujoco.MjSpec, item: Walker) -> None:
+    first = item.path[0]
+    position = [*first.position, item.height / 2.0]
+    body = model.worldbody.add_body(name=item.name, pos=position, quat=_yaw(first.yaw), mocap=True)
+    for index, solid in enumerate(figure(item.height).solids):
+        body.add_geom(
+            **_form(model, solid, f"{item.name} {index}"),
+            contype=0,
+            conaffinity=0,
+            material=_material(model, item.texture),
+        )
 
 
 def _pusher(model: mujoco.MjSpec) -> None:

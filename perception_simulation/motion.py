@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from perception_nodes.arrays import Floats
 from perception_nodes.geometry.pose import Pose
-from perception_simulation.specification import Carry, MovingCamera, Occluder, Push
+from perception_simulation.specification import Carry, MovingCamera, Occluder, Push, Walker
 
 _LEAD = 1.0
 _SWEEP = 0.25
@@ -94,6 +94,14 @@ def occluder_track(occluder: Occluder) -> Track:
     return Track(
         [key.time for key in occluder.path],
         np.array([(*key.position, key.yaw) for key in occluder.path]),
+    )
+
+
+def walker_track(walker: Walker) -> Track:
+    """The path of the middle of a person's box: x, y, z and yaw."""
+    return Track(
+        [key.time for key in walker.path],
+        np.array([(*key.position, walker.height / 2.0, key.yaw) for key in walker.path]),
     )
 
 

@@ -72,6 +72,31 @@ def lowest(shape: spec.Shape, rotation: Floats) -> float:
     return -float((geometry(shape).hull @ rotation.T)[:, 2].min())
 
 
+@functools.lru_cache(maxsize=32)
+def figure(height: float) -> Geometry:
+    """A standing person of a height in meters: legs, trunk, arms and head; it looks along +x."""
+    parts = [  # radius, half length and center as shares of the height
+        *((0.045, 0.2, (0.0, side * 0.055, 0.245 - 0.5)) for side in (-1.0, 1.0)),
+        (0.085, 0.11, (0.0, 0.0, 0.655 - 0.5)),
+        *((0.03, 0.16, (0.0, side * 0.125, 0.62 - 0.5)) for side in (-1.0, 1.0)),
+    ]
+    solids = [
+        Solid(
+            "capsule",
+            (radius * height, half * height),
+            height * np.array(center),
+            math.pi * (radius * height) ** 2 * (2.0 * half + 4.0 / 3.0 * radius) * height,
+        )
+        for radius, half, center in parts
+    ]
+    head = 0.065 * height
+    middle = np.array([0.0, 0.0, height / 2.0 - head])
+    solids.append(Solid("sphere", (head,), middle, 4.0 / 3.0 * math.pi * head**3))
+    size = np.array([0.17, 0.31, 1.0]) * height
+    corners = np.array(np.meshgrid(*[(-0.5, 0.5)] * 3)).reshape(3, -1).T * size
+    return Geometry(size, tuple(solids), None, corners, rolls=False)
+
+
 def _box(shape: spec.Box) -> Geometry:
     size = np.asarray(shape.size)
     corners = np.array(np.meshgrid(*[(-0.5, 0.5)] * 3)).reshape(3, -1).T * size

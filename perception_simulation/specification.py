@@ -203,6 +203,28 @@ class Occluder:
 
 
 @dataclass(frozen=True, slots=True)
+class WalkerKey:
+    """Where a walker stands at a time, (x, y) on the floor, and where it looks."""
+
+    time: float
+    position: Vector2
+    yaw: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Walker:
+    """A person of a given height who walks through its keys and touches nothing.
+
+    It is drawn as a stiff figure that rests at every key; Gazebo draws it walking.
+    """
+
+    name: str
+    path: tuple[WalkerKey, ...]
+    height: float = 1.75
+    texture: Texture = Texture((0.25, 0.3, 0.45))
+
+
+@dataclass(frozen=True, slots=True)
 class Push:
     """The pusher comes down at `origin` and moves in a straight line to `target`.
 
@@ -297,6 +319,7 @@ class Scene:
     surface: Texture = Texture((0.55, 0.45, 0.35), (0.5, 0.4, 0.3), "speckled")
     fixtures: tuple[Fixture, ...] = ()
     occluders: tuple[Occluder, ...] = ()
+    walkers: tuple[Walker, ...] = ()
     pushes: tuple[Push, ...] = ()
     carries: tuple[Carry, ...] = ()
     sensor: DepthSensor = DepthSensor()

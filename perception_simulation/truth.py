@@ -22,7 +22,7 @@ from perception_nodes.scene import (
 )
 from perception_simulation.model import NEAR, PUSHER, PUSHER_LENGTH, PUSHER_RADIUS
 from perception_simulation.renderer import View
-from perception_simulation.shapes import geometry
+from perception_simulation.shapes import figure, geometry
 from perception_simulation.specification import Box, Scene, Texture
 from perception_simulation.truth_events import EventTeller
 from perception_simulation.world import World
@@ -195,6 +195,9 @@ def _things(world: World) -> list[_Thing]:
     for fixture in scene.fixtures:
         size = np.array(fixture.size)
         things.append(_boxed(world, fixture.name, "fixture", size, fixture.texture))
+    for walker in scene.walkers:
+        size = figure(walker.height).size
+        things.append(_boxed(world, walker.name, "person", size, walker.texture))
     if scene.has_pusher:
         height = PUSHER_LENGTH + 2.0 * PUSHER_RADIUS
         size = np.array([2.0 * PUSHER_RADIUS, 2.0 * PUSHER_RADIUS, height])

@@ -44,6 +44,9 @@ def check(scene: Scene) -> None:
     for occluder in scene.occluders:
         _check_times(occluder.name, [key.time for key in occluder.path])
         _positive(occluder.name, size=min(occluder.size))
+    for walker in scene.walkers:
+        _check_times(walker.name, [key.time for key in walker.path])
+        _within(walker.name, "height", walker.height, 0.5, 2.5)
     for fixture in scene.fixtures:
         _positive(fixture.name, size=min(fixture.size))
     _check_actions(scene)
@@ -76,6 +79,7 @@ def _check_names(scene: Scene) -> None:
         scene.objects,
         scene.cameras,
         scene.occluders,
+        scene.walkers,
         scene.fixtures,
         scene.pushes,
         scene.carries,

@@ -20,6 +20,7 @@ from perception_simulation.motion import (
     occluder_track,
     parked_track,
     pusher_track,
+    walker_track,
 )
 from perception_simulation.pusher import Drive
 from perception_simulation.shapes import geometry
@@ -87,10 +88,10 @@ class World:
         self._names = [self.model.body(i).name for i in range(self.model.nbody)]
         self._ids = {name: index for index, name in enumerate(self._names)}
         self._dofs = self.model.body_dofnum.copy()
-        self._occluders = [
+        self._mocaps = [
             (self.model.body(item.name).mocapid[0], occluder_track(item))
             for item in scene.occluders
-        ]
+        ] + [(self.model.body(item.name).mocapid[0], walker_track(item)) for item in scene.walkers]
         self._pusher = self._pusher_track(scene.pushes)
         if self._pusher is None and scene.pusher:
             corner = (scene.area[0] / 2.0, scene.area[1] / 2.0)
@@ -308,7 +309,7 @@ class World:
     def _control(self) -> None:
         """Move what is moved by a schedule; runs every 10 ms."""
         time = self.time
-        for mocap, track in self._occluders:
+        for mocap, track in self._mocaps:
             x, y, z, yaw = track.at(time)
             self.data.mocap_pos[mocap] = (x, y, z)
             self.data.mocap_quat[mocap] = (math.cos(yaw / 2.0), 0.0, 0.0, math.sin(yaw / 2.0))
