@@ -13,11 +13,16 @@ from perception_nodes.memory.graph import Edge
 from perception_nodes.memory.keyframes import KeyFrame
 from perception_nodes.memory.observations import Due
 from perception_nodes.memory.rows import OBSERVATION_COLUMNS, clean, to_row
+from perception_nodes.memory.schema import PLACE_SLACK as _SLACK
 from perception_nodes.scene import WORLD_FRAME, EventKind
 
 _INSERT_OBSERVATION = (
-    f"INSERT OR REPLACE INTO observation ({', '.join(OBSERVATION_COLUMNS)}) "  # noqa: S608
+    f"INSERT INTO observation ({', '.join(OBSERVATION_COLUMNS)}) "  # noqa: S608
     f"VALUES ({', '.join('?' * len(OBSERVATION_COLUMNS))})"
+)
+_UPDATE_OBSERVATION = (
+    f"UPDATE observation SET {', '.join(f'{column} = ?' for column in OBSERVATION_COLUMNS)} "  # noqa: S608
+    "WHERE seq = ?"
 )
 _INSERT_EVENT = (
     "INSERT INTO event (seq, session, stamp, kind, subjects, text, evidence, x, y, z) "
@@ -73,12 +78,16 @@ class Batch:
                 "INSERT OR IGNORE INTO object (id, session, first_seen) VALUES (?, ?, ?)",
                 (object_id, self._session, state.first_seen),
             )
-        self._db.execute(_INSERT_OBSERVATION, row)
-        x, y, z = state.position.tolist()
-        self._db.execute(
-            "INSERT OR REPLACE INTO observation_place VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (seq, x, x, y, y, z, z),
-        )
+        if due.seq is None:
+            self._db.execute(_INSERT_OBSERVATION, row)
+        else:
+            self._db.execute(_UPDATE_OBSERVATION, (*row, seq))
+        if due.moved:
+            ends = [end for v in state.position.tolist() for end in (v - _SLACK, v + _SLACK)]
+            self._db.execute(
+                "INSERT OR REPLACE INTO observation_place VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (seq, *ends),
+            )
         self.sequence += due.seq is None
         if due.latent and state.latent is not None:
             vector = np.ascontiguousarray(state.latent, dtype="<f4").tobytes()

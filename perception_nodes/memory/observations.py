@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception_nodes.arrays import Floats
+from perception_nodes.memory.schema import PLACE_SLACK
 from perception_nodes.scene import ObjectState, SceneState, Visibility
 
 ROUTINE, MOVED, SEEN_DIFFERENTLY = 0, 1, 2
@@ -45,6 +46,7 @@ class _Trace:
     seq: int  # of its newest row
     since: int  # when it was found at rest
     inserted: int  # when its newest row was new
+    place: Floats  # where the index of places has that row
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +60,7 @@ class Due:
         new: Whether the object may be new to the memory.
         latent: Whether its latent is due too.
         seq: The row that is brought up to date; None for a new one.
+        moved: Whether the index of places has to learn where it is.
     """
 
     state: ObjectState
@@ -66,6 +69,7 @@ class Due:
     new: bool
     latent: bool
     seq: int | None = None
+    moved: bool = True
 
 
 class Observations:
@@ -125,6 +129,7 @@ class Observations:
             self._traces[state.id] = _Trace(
                 *(state.stamp, state.position.copy(), state.visibility, rows_now, latent_stamp),
                 *(seq, since, inserted),
+                state.position.copy() if due.moved or old is None else old.place,
             )
 
     def forget(self) -> None:
@@ -166,7 +171,8 @@ class Observations:
             or state.stamp - trace.since >= 2 * (trace.inserted - trace.since)
         ):
             return Due(state, grade, seen_by, trace is None, latent)
-        return Due(state, grade, seen_by, False, latent, trace.seq)
+        moved = float(np.abs(state.position - trace.place).max()) > PLACE_SLACK / 2
+        return Due(state, grade, seen_by, False, latent, trace.seq, moved)
 
 
 def thin(db: sqlite3.Connection, object_id: str) -> None:

@@ -14,6 +14,9 @@ import sqlite3
 
 from perception_nodes.errors import MemoryStoreError
 
+PLACE_SLACK = 0.05
+"""Meters by which the index of places is coarser than the rows, so that rest costs no writes."""
+
 APPLICATION_ID = 0x5045524D  # "PERM": tells a memory from other programs' SQLite files
 
 _VERSION_1 = """
@@ -265,7 +268,9 @@ _INDEXES = (
         JOIN event e ON e.seq = s.event WHERE s.position = 0 AND e.kind = 'removed'""",
     "INSERT INTO event_text (event_text) VALUES ('rebuild')",
     "DELETE FROM observation_place",
-    "INSERT INTO observation_place SELECT seq, x, x, y, y, z, z FROM observation",
+    f"""INSERT INTO observation_place SELECT seq, x - {PLACE_SLACK}, x + {PLACE_SLACK},
+        y - {PLACE_SLACK}, y + {PLACE_SLACK}, z - {PLACE_SLACK}, z + {PLACE_SLACK}
+        FROM observation""",  # noqa: S608
 )
 
 

@@ -6,15 +6,16 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 from perception_nodes.errors import MemoryStoreError
+from perception_nodes.memory.checkpoint import Checkpointer
 from perception_nodes.memory.salvage import Loss, is_damaged, salvage
 from perception_nodes.memory.schema import MIGRATIONS, migrate, version
 
 _BUSY_SECONDS = 1.0
-_LOG_PAGES = 2000  # of the write-ahead log, 8 MB; folding it into the file costs some syncs
+_LOG_PAGES = 8000  # of the write-ahead log, 32 MB, from which a commit folds it in by itself
 
 _CAUSES = {
     sqlite3.SQLITE_FULL: ("the disk is full", "make room; what is known can still be asked"),
@@ -100,6 +101,7 @@ class Store:
                 if is_damaged(path):
                     self.loss = salvage(path)
                 self.db = _open(path)
+                self._checkpointer = Checkpointer(_connect(path, path.resolve().as_uri()), self.db)
         except MemoryStoreError:
             self._unlock()
             raise
@@ -117,12 +119,18 @@ class Store:
         try:
             yield self.db
             self.db.execute("COMMIT")
+            self._checkpointer.committed()
         finally:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
 
+    def alone(self) -> AbstractContextManager[bool]:
+        """Inside this block nothing is done to the file by other threads of its own."""
+        return self._checkpointer.idle()
+
     def close(self) -> None:
         """Fold the log into the file and let the next writer in."""
+        self._checkpointer.close()
         try:
             # One file without companions is easier to copy and to read from a read-only disk.
             # While a reader is open that can't be had; the log then stays beside the file.

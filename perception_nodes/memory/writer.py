@@ -162,7 +162,8 @@ class Memory(StreamWriter):
                 if events or observations or beliefs:
                     self._log(db, entry)
             self._forget_lately(set(span.names))
-            erased = purge(db)
+            with self._store.alone():
+                erased = purge(db)
         if self._sequence == seq:
             seq = 0
         return Forgotten(objects, events, observations, beliefs, seq, erased, copies_of(self.path))

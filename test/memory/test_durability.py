@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -139,3 +140,18 @@ def test_the_log_refuses_to_change_or_lose_events(tmp_path: Path) -> None:
         for statement in ("UPDATE event SET text = ''", "DELETE FROM event"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 memory._db.execute(statement)
+
+
+def test_the_log_is_folded_into_the_file_while_frames_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    with Memory(path) as memory:
+        before = path.stat().st_size
+        for k in range(400):
+            stamp = k * SECOND
+            told = [event(stamp, EventKind.MOVED, "o1")]
+            memory.write(scene(stamp, state("o1", stamp, (k, 0, 0)), events=told))
+        deadline = time.monotonic() + 20
+        while path.stat().st_size == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert path.stat().st_size > before
+        assert Path(f"{path}-wal").stat().st_size < 32_000_000

@@ -11,11 +11,13 @@ from beliefs import SECOND, event, scene, state
 
 from perception_nodes.errors import MemoryStoreError
 from perception_nodes.memory.reader import MemoryReader
+from perception_nodes.memory.schema import PLACE_SLACK
 from perception_nodes.memory.writer import Memory
 from perception_nodes.scene import EventKind
 
 SECRET = "Annas Tagebuch"
 PLACE = (1.2345678901, -7.6543210987, 0.9182736455)
+LOWEST = np.float32((PLACE[1] - PLACE_SLACK) * (1 + 2**-23))  # as SQLite rounds an end of a box
 LATENT = np.linspace(0.137, 0.911, 128, dtype=np.float32)
 
 
@@ -40,7 +42,7 @@ def traces(folder: Path) -> list[str]:
         "name": SECRET.encode(),
         "word": b"tagebuch",
         "place": struct.pack(">d", PLACE[0]),
-        "place in the index": struct.pack(">f", PLACE[1]),
+        "place in the index": struct.pack(">f", LOWEST),
         "looks": LATENT.tobytes(),
     }
     data = [path.read_bytes() for path in folder.iterdir()]
