@@ -40,7 +40,7 @@ class Physics:
     grip: float = 0.4
     rim: float = 1.6
     growth: float = 0.15
-    substeps: int = 2
+    substeps: int = 1
     sweeps: int = 2
 
 
@@ -227,16 +227,13 @@ def _least(xp: Any, values: Array) -> Array:
 
 
 def _outline(xp: Any, parts: Array) -> Array:
-    """(N, 8 K, 2) corners and middles of the sides of all rectangles."""
+    """(N, 4 K, 2) the corners of all rectangles."""
     points = []
     for k in range(parts.shape[-2]):
         center, half = parts[..., k, :2], parts[..., k, 2:]
-        for sx, sy in ((1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1)):
-            points.append(
-                xp.stack(
-                    (center[..., 0] + sx * half[..., 0], center[..., 1] + sy * half[..., 1]), -1
-                )
-            )
+        for sx, sy in ((1, 1), (1, -1), (-1, -1), (-1, 1)):
+            x, y = center[..., 0] + sx * half[..., 0], center[..., 1] + sy * half[..., 1]
+            points.append(xp.stack((x, y), -1))
     return xp.stack(points, -2)
 
 

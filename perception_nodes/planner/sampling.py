@@ -37,6 +37,7 @@ _ABOVE = 0.03
 _RESERVE = 0.9
 _LOW = 0.02
 _NEAR = 0.12
+_BESIDE = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Budget:
     temperature: float = 0.01
     start_deviation: float = 0.01
     speed_deviation: float = 0.05
-    slice: int = 16
+    slice: int = 64
     most_objects: int = 4
 
 
@@ -394,13 +395,15 @@ def _relevant(situation: Situation, goal: Goal, most: int) -> list[ObjectState]:
     way = b - a
     length = max(float(way @ way), 1e-9)
 
+    reach = float(np.hypot(*chosen.size[:2])) / 2.0
+
     def away(item: ObjectState) -> float:
         share = min(max(float((item.position[:2] - a) @ way) / length, 0.0), 1.0)
-        reach = float(np.hypot(*item.size[:2])) / 2.0
-        return float(np.hypot(*(item.position[:2] - a - share * way))) - reach
+        own = float(np.hypot(*item.size[:2])) / 2.0
+        return float(np.hypot(*(item.position[:2] - a - share * way))) - own
 
     others = sorted((o for o in objects if o is not chosen), key=lambda o: (away(o), o.id))
-    return [chosen, *others[: most - 1]]
+    return [chosen, *[o for o in others if away(o) < _BESIDE + reach][: most - 1]]
 
 
 def _slices(values: Floats, size: int) -> list[Floats]:
