@@ -41,7 +41,7 @@ class Account:
         shares: Shares of the deadline that each plan took.
         over: Whether the robot ended by itself.
         reason: Why it gave up; empty if it believes to have succeeded.
-        before: Stamp of the last frame, ns.
+        stamp: Of the last frame, ns.
     """
 
     object_id: str = ""
@@ -107,8 +107,9 @@ class PushRobot:
         situation = Situation(state.stamp, state.objects, (), state.predictions, tip, velocity)
         self._act(self._executive.decide(situation))
 
-    def close(self) -> None:
-        """See `Sink`."""
+    def error(self) -> float:
+        """How far the object truly is from its target, m."""
+        return float(np.linalg.norm(self.account.true_path[-1] - self.task.target))
 
     def _act(self, decision: Decision) -> None:
         if decision.fresh:
