@@ -1,0 +1,170 @@
+"""One person as a Gaussian over joints and their velocities, corrected by Gauss-Newton steps.
+
+State: X (51) joints, V (51) velocities, world frame, with the joint covariance of both. Between
+moments V wanders by white acceleration, each joint its own and one that all share. Measurements
+depend on X alone, so the posterior of V follows from that of X in closed form:
+
+    X+ = argmin |X - X-|^2_{P_xx^-1} + measurements + bones + limits,   P_xx+ = (Hessian)^-1
+    V+ = V- + G (X+ - X-),   P_vx+ = G P_xx+,   P_vv+ = P_vv - G (P_xx - P_xx+) G^T,
+    G = P_vx P_xx^-1
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.embodmocap.bones import Bones
+from perception_nodes.embodmocap.observation import Observation, linearize
+from perception_nodes.embodmocap.skeleton import AGILITY, BODY_AGILITY, COUNT
+
+_N = 3 * COUNT
+_STEPS = 4
+_SETTLED = 1e-3
+_SPEED = 1.0
+_LARGEST_STEP = 0.5
+_RIDGE = 1e-9
+
+_JOINTS = np.arange(COUNT)
+_WHITE = np.kron(np.diag(AGILITY) + BODY_AGILITY, np.eye(3))
+
+
+class Body:
+    """Joints of one person.
+
+    Args:
+        joints: (17, 3) first guess, world frame.
+        covariance: (51, 51) of it.
+        bones: Lengths; the body goes on to learn them. None to do without.
+        stamp: Of the guess, ns.
+    """
+
+    def __init__(self, joints: Floats, covariance: Floats, bones: Bones | None, stamp: int) -> None:
+        self.stamp = stamp
+        self.bones = bones
+        self._x: Floats = np.asarray(joints, dtype=np.float64).reshape(_N).copy()
+        self._v = np.zeros(_N)
+        self._xx = covariance + 0.0
+        self._vx = np.zeros((_N, _N))
+        self._vv = _SPEED**2 * (np.eye(_N) + np.kron(np.ones((COUNT, COUNT)), np.eye(3)))
+
+    @property
+    def joints(self) -> Floats:
+        """(17, 3) meters, world frame."""
+        return self._x.reshape(COUNT, 3).copy()
+
+    @property
+    def velocities(self) -> Floats:
+        """(17, 3) m/s."""
+        return self._v.reshape(COUNT, 3).copy()
+
+    @property
+    def covariances(self) -> Floats:
+        """(17, 3, 3) of the joints."""
+        return blocks(self._xx)
+
+    @property
+    def velocity_covariances(self) -> Floats:
+        """(17, 3, 3) of the velocities."""
+        return blocks(self._vv)
+
+    @property
+    def cross_covariances(self) -> Floats:
+        """(17, 3, 3) of velocities with joints."""
+        return blocks(self._vx)
+
+    def move_to(self, stamp: int, wander: bool = True) -> None:
+        """Go to another time, also back; uncertainty grows unless `wander` is False."""
+        dt = (stamp - self.stamp) * 1e-9
+        self.stamp = stamp
+        if dt == 0.0:
+            return
+        self._x = self._x + dt * self._v
+        self._xx = self._xx + dt * (self._vx + self._vx.T) + dt * dt * self._vv
+        self._vx = self._vx + dt * self._vv
+        if wander:
+            t = abs(dt)
+            self._xx = self._xx + (t**3 / 3.0) * _WHITE
+            self._vx = self._vx + (np.sign(dt) * t * t / 2.0) * _WHITE
+            self._vv = self._vv + t * _WHITE
+
+    def correct(self, seen: Observation) -> Floats:
+        """Take what cameras show at the body's time.
+
+        Returns:
+            (V, 17, 3, 3) information of each view about each joint, robustly weighted.
+        """
+        prior = np.linalg.inv(self._xx + _RIDGE * np.eye(_N))
+        start = self._x.copy()
+        x = start
+        hessian = prior
+        by_view: Floats = np.zeros((len(seen.center), COUNT, 3, 3))
+        for step in range(_STEPS):
+            spread = np.trace(self.covariances, axis1=1, axis2=2) / 3.0 if step == 0 else None
+            by_view, pull = linearize(seen, x.reshape(COUNT, 3), spread)
+            hessian, gradient = self._known(x, start, prior)
+            full = hessian.reshape(COUNT, 3, COUNT, 3)
+            full[_JOINTS, :, _JOINTS, :] += by_view.sum(axis=0)
+            gradient += pull.sum(axis=0).reshape(_N)
+            way = np.linalg.solve(hessian, gradient)
+            most = float(np.abs(way).max())
+            x = x + way * min(1.0, _LARGEST_STEP / max(most, 1e-12))
+            if most < _SETTLED:
+                break
+        self._take(x, np.linalg.inv(hessian), prior)
+        if self.bones is not None:
+            # One more look from where it ended: what the measurements alone would have said.
+            by_view, pull = linearize(seen, self.joints)
+            self.bones.learn(self.joints, by_view.sum(axis=0), pull.sum(axis=0))
+        return by_view
+
+    def hold(self, joints: list[int], deviation: float) -> None:
+        """Joints that touch something static don't move: velocity 0 with this deviation, m/s."""
+        rows = (3 * np.array(joints)[:, None] + np.arange(3)).ravel()
+        total = self._vv[np.ix_(rows, rows)] + deviation**2 * np.eye(len(rows))
+        inverse = np.linalg.inv(total)
+        toward_x, toward_v = self._vx[rows].T @ inverse, self._vv[:, rows] @ inverse
+        off = self._v[rows]
+        self._x = self._x - toward_x @ off
+        self._v = self._v - toward_v @ off
+        self._xx = self._xx - toward_x @ self._vx[rows]
+        self._vx = self._vx - toward_v @ self._vx[rows]
+        self._vv = self._vv - toward_v @ self._vv[rows]
+
+    def follow_pose(self, by_view: Floats, seen: Observation) -> Floats:
+        """(51, 4 V): where joints go if cameras are persistently wrong by (yaw, translation).
+
+        A constant error of a camera is not averaged away over time. What many frames with the same
+        error converge to is the balance of the measurements themselves, bones included.
+        """
+        hessian, _ = self._known(self._x, self._x, np.linalg.inv(self._xx) * 0.02)
+        full = hessian.reshape(COUNT, 3, COUNT, 3)
+        full[_JOINTS, :, _JOINTS, :] += by_view.sum(axis=0)
+        offset = self.joints[None] - seen.center[:, None]
+        turn = np.zeros((*offset.shape[:2], 3, 4))
+        turn[..., 0, 0], turn[..., 1, 0] = -offset[..., 1], offset[..., 0]
+        turn[..., 1:] = np.eye(3)
+        pushed = by_view @ turn
+        return np.asarray(np.linalg.solve(hessian, pushed.transpose(1, 2, 0, 3).reshape(_N, -1)))
+
+    def _known(self, x: Floats, start: Floats, prior: Floats) -> tuple[Floats, Floats]:
+        """Hessian (51, 51) and gradient (51,) of what is known without cameras."""
+        gradient = prior @ (start - x)
+        if self.bones is None:
+            return prior.copy(), gradient
+        jacobian, off, weights = self.bones.residuals(x.reshape(COUNT, 3))
+        weighted = jacobian.T * weights
+        return prior + weighted @ jacobian, gradient - weighted @ off
+
+    def _take(self, x: Floats, posterior: Floats, prior: Floats) -> None:
+        gain = self._vx @ prior
+        self._v = self._v + gain @ (x - self._x)
+        self._vv = self._vv - gain @ (self._xx - posterior) @ gain.T
+        self._vv = (self._vv + self._vv.T) / 2.0
+        self._vx = gain @ posterior
+        self._x, self._xx = x, (posterior + posterior.T) / 2.0
+
+
+def blocks(matrix: Floats) -> Floats:
+    """(17, 3, 3) on the diagonal of a (51, 51) matrix."""
+    return np.asarray(matrix.reshape(COUNT, 3, COUNT, 3)[_JOINTS, :, _JOINTS, :]).copy()

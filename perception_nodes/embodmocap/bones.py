@@ -1,0 +1,117 @@
+"""What a body can do: bones keep their lengths, which are learned slowly, and joints their limits.
+
+r_l = (|X_a - X_b| - l_ab) / s_l                     bones
+r_f = min(|X_a - X_c| - m (l_ab + l_bc), 0) / s      a limb folds only so far
+r_k = min(f . (X_knee - (X_hip + X_ankle) / 2) + s, 0) / s      knees bend forward, not back
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.embodmocap.skeleton import BONES, COUNT, INDEX, LENGTH_SHARE, LENGTHS
+
+_A = np.array([a for a, _ in BONES])
+_B = np.array([b for _, b in BONES])
+_ROWS = np.arange(len(BONES))
+_SOFT = 0.012
+_LIMIT = 0.03
+_SLOW = 0.002
+_WANDER = 1e-8
+_SURE = 0.05
+
+
+def _bone(a: str, b: str) -> int:
+    return next(k for k, pair in enumerate(BONES) if set(pair) == {INDEX[a], INDEX[b]})
+
+
+_LIMBS = [
+    (INDEX[f"{side}_{a}"], INDEX[f"{side}_{c}"], _bone(f"{side}_{a}", f"{side}_{b}"),
+     _bone(f"{side}_{b}", f"{side}_{c}"), fold)
+    for a, b, c, fold in (("shoulder", "elbow", "wrist", 0.3), ("hip", "knee", "ankle", 0.33))
+    for side in ("left", "right")
+]  # fmt: skip
+_ENDS = np.array([(a, c) for a, c, _, _, _ in _LIMBS])
+_PARTS = np.array([(p, q) for _, _, p, q, _ in _LIMBS])
+_FOLDS = np.array([fold for *_, fold in _LIMBS])
+_LEGS = np.array([[INDEX[f"{s}_{p}"] for p in ("hip", "knee", "ankle")] for s in ("left", "right")])
+_HIPS = INDEX["left_hip"], INDEX["right_hip"]
+_SHOULDERS = [INDEX["left_shoulder"], INDEX["right_shoulder"]]
+_COUNT = len(BONES) + len(_LIMBS) + len(_LEGS)
+
+
+class Bones:
+    """The 16 lengths of one person as Gaussians."""
+
+    def __init__(self) -> None:
+        self.lengths: Floats = LENGTHS.copy()
+        self.variances: Floats = (LENGTH_SHARE * LENGTHS) ** 2
+
+    def residuals(self, joints: Floats) -> tuple[Floats, Floats, Floats]:
+        """Jacobian (C, 51), residuals (C,) in meters and their information (C,)."""
+        jacobian = np.zeros((_COUNT, COUNT, 3))
+        off, weights = np.zeros(_COUNT), np.zeros(_COUNT)
+        unit, length = _ways(joints, _A, _B)
+        jacobian[_ROWS, _A], jacobian[_ROWS, _B] = unit, -unit
+        off[_ROWS] = length - self.lengths
+        weights[_ROWS] = 1.0 / (self.variances + _SOFT**2)
+        at = len(BONES)
+        unit, length = _ways(joints, _ENDS[:, 0], _ENDS[:, 1])
+        short = length - _FOLDS * self.lengths[_PARTS].sum(axis=1)
+        rows = at + np.arange(len(_LIMBS))
+        jacobian[rows, _ENDS[:, 0]], jacobian[rows, _ENDS[:, 1]] = unit, -unit
+        off[rows], weights[rows] = short, (short < 0.0) / _LIMIT**2
+        forward = _forward(joints)
+        rows = at + len(_LIMBS) + np.arange(len(_LEGS))
+        hip, knee, ankle = _LEGS.T
+        bent = (joints[knee] - (joints[hip] + joints[ankle]) / 2.0) @ forward + _LIMIT
+        jacobian[rows, knee] = forward
+        jacobian[rows, hip] = jacobian[rows, ankle] = -forward / 2.0
+        off[rows], weights[rows] = bent, (bent < 0.0) / _LIMIT**2
+        return jacobian.reshape(_COUNT, -1), off, weights
+
+    def learn(self, joints: Floats, information: Floats, pull: Floats) -> None:
+        """Correct the lengths by what measurements alone say, where they say enough.
+
+        Args:
+            joints: (17, 3) about which they were linearized.
+            information: (17, 3, 3) of the measurements.
+            pull: (17, 3), information times the way to where the measurements want them.
+        """
+        least = np.linalg.eigvalsh(information)[:, 0]
+        well = least > 1.0 / _SURE**2
+        self.variances = np.minimum(self.variances + _WANDER, (LENGTH_SHARE * LENGTHS) ** 2)
+        if not (well[_A] & well[_B]).any():
+            return
+        safe = np.where(well[:, None, None], information, np.eye(3))
+        covariance = np.linalg.inv(safe)
+        places = joints + (covariance @ pull[..., None])[..., 0]
+        unit, length = _ways(places, _A, _B)
+        spread = covariance[_A] + covariance[_B]
+        along = np.einsum("ni,nij,nj->n", unit, spread, unit)
+        # Noise across a bone makes it look longer: E|d| = l + tr(S across) / 2 l.
+        across = np.trace(spread, axis1=1, axis2=2) - along
+        measured = length - across / (2.0 * np.maximum(length, 0.05))
+        use = well[_A] & well[_B] & (np.abs(measured - self.lengths) < 0.5 * LENGTHS)
+        # Errors of one frame resemble those of the next: a length is learned slowly.
+        gain = np.where(use, self.variances / (self.variances + along + _SOFT**2), 0.0)
+        gain = np.minimum(gain, np.maximum(_SLOW, gain * 0.2))
+        self.lengths = self.lengths + gain * (measured - self.lengths)
+        self.variances = (1.0 - gain) * self.variances
+
+
+def _ways(joints: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """Unit vectors (C, 3) from b to a, and distances (C,)."""
+    way = joints[a] - joints[b]
+    length = np.sqrt(np.einsum("ni,ni->n", way, way))
+    return way / np.maximum(length, 1e-6)[:, None], length
+
+
+def _forward(joints: Floats) -> Floats:
+    """(3,) where the pelvis looks: across the hips and up the trunk; zero if that is unclear."""
+    across = joints[_HIPS[0]] - joints[_HIPS[1]]
+    up = joints[_SHOULDERS].mean(axis=0) - joints[list(_HIPS)].mean(axis=0)
+    ahead = np.cross(across, up)
+    length = float(np.sqrt(ahead @ ahead))
+    return np.asarray(ahead / length) if length > 0.02 else np.zeros(3)

@@ -1,0 +1,73 @@
+"""Whether feet stand and hands lean: near a surface and not moving against it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from scipy.special import ndtr
+
+from perception_nodes.arrays import Floats
+from perception_nodes.embodmocap.skeleton import COUNT, INDEX
+
+FEET = (INDEX["left_ankle"], INDEX["right_ankle"])
+HANDS = (INDEX["left_wrist"], INDEX["right_wrist"])
+ENDS = (*FEET, *HANDS)
+REACH: Floats = np.array([0.1, 0.1, 0.1, 0.1])
+"""(4,) how far from ankles and wrists soles and palms are, m."""
+_STILL = 0.25
+_STILL_SPREAD = 0.1
+_NEAR, _NEAR_SPREAD = 0.05, 0.03
+
+
+class Supports(Protocol):
+    """What can be touched: the static scene."""
+
+    def distance(self, points: Floats) -> Floats:
+        """(N,) meters from points (N, 3) to the nearest surface; infinite where none is known."""
+        ...
+
+
+class Floor:
+    """The level floor of the world frame.
+
+    Args:
+        height: Of it, m.
+    """
+
+    def __init__(self, height: float = 0.0) -> None:
+        self._height = height
+
+    def distance(self, points: Floats) -> Floats:
+        """See `Supports`."""
+        return np.asarray(np.abs(points[:, 2] - self._height))
+
+
+def contacts(
+    joints: Floats, velocities: Floats, covariances: Floats, speeds: Floats,
+    supports: Sequence[Supports],
+) -> Floats:  # fmt: skip
+    """(17,) probability that a joint touches something; 0 for others than ankles and wrists.
+
+    Args:
+        joints: (17, 3) world frame.
+        velocities: (17, 3).
+        covariances: (17, 3, 3) of the joints.
+        speeds: (17, 3, 3) covariances of the velocities.
+        supports: What is there to touch.
+    """
+    ends = list(ENDS)
+    away = np.full(len(ends), math.inf)
+    for support in supports:
+        away = np.minimum(away, support.distance(joints[ends]))
+    gap = np.maximum(away - REACH, 0.0)
+    blur = np.sqrt(np.trace(covariances[ends], axis1=1, axis2=2) / 3.0 + _NEAR_SPREAD**2)
+    near = ndtr((_NEAR - gap) / blur)
+    speed = np.linalg.norm(velocities[ends], axis=1)
+    blur = np.sqrt(np.trace(speeds[ends], axis1=1, axis2=2) / 3.0 + _STILL_SPREAD**2)
+    still = ndtr((_STILL - speed) / blur)
+    touching = np.zeros(COUNT)
+    touching[ends] = near * still
+    return touching

@@ -1,0 +1,221 @@
+"""Everyone who is there: persons found in views become bodies that persist."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.embodmocap.association import assign, strangers, untwist
+from perception_nodes.embodmocap.body import Body
+from perception_nodes.embodmocap.bones import Bones
+from perception_nodes.embodmocap.contacts import ENDS, Floor, Supports, contacts
+from perception_nodes.embodmocap.interface import View
+from perception_nodes.embodmocap.observation import Noise, Observation, observe
+from perception_nodes.embodmocap.rig import Correction
+from perception_nodes.embodmocap.skeleton import COUNT, JOINTS, LENGTHS
+from perception_nodes.embodmocap.start import guess
+from perception_nodes.scene import Person
+
+_TOGETHER_NS = 4_000_000
+_OLDEST_NS = 300_000_000
+_JUMP_NS = 1_000_000_000
+_CONFIRMED = 3
+_TENTATIVE_NS, _PATIENCE_NS = 200_000_000, 1_000_000_000
+_LOST = 1.0
+_TWISTS = 15
+_BLEND = 0.2
+_HOLD = 0.05
+
+
+@dataclass(slots=True, eq=False)
+class _Track:
+    """A body and how well it is known."""
+
+    id: str
+    body: Body
+    seen: int
+    hits: int = 0
+    twists: int = 0
+    touching: Floats = field(default_factory=lambda: np.zeros(COUNT))
+    doubt: Floats = field(default_factory=lambda: np.zeros((COUNT, 3, 3)))
+
+
+class BodyTracker:
+    """The `PeopleTracker` of this package.
+
+    Args:
+        noise: Of keypoints and depth.
+        bones: Whether lengths of bones and limits of joints are used.
+        depth: Whether depths are used.
+        most: How many people are kept; the best seen ones.
+    """
+
+    def __init__(
+        self, noise: Noise | None = None, bones: bool = True, depth: bool = True, most: int = 20
+    ) -> None:
+        self._noise = noise or Noise()
+        self._bones, self._depth, self._most = bones, depth, most
+        self.corrections: dict[str, Correction] = {}
+        """By camera: what to do to its poses, and how sure they are."""
+        self.supports: tuple[Supports, ...] = (Floor(),)
+        """What feet and hands can touch."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everyone; calibration stays."""
+        self._tracks: list[_Track] = []
+        self._stamp = 0
+        self._names = itertools.count(1)
+        self.late = 0
+        """Views that came too late to be used."""
+        self.twisted = 0
+        """Persons in views of whom left and right were exchanged."""
+
+    def update(self, views: Sequence[View]) -> tuple[Person, ...]:
+        """Take what cameras show and tell everyone who is known, at the newest stamp so far.
+
+        Views may come late, up to 0.3 s, and out of order; those within 4 ms are taken together.
+        A stamp more than a second before the newest is a clock that jumped back: everyone is
+        forgotten.
+        """
+        views = sorted((self._corrected(v) for v in views), key=lambda v: v.keypoints.stamp)
+        if views and views[-1].keypoints.stamp < self._stamp - _JUMP_NS:
+            self.reset()
+        fresh = [v for v in views if v.keypoints.stamp >= self._stamp - _OLDEST_NS]
+        self.late += len(views) - len(fresh)
+        moment: list[View] = []
+        for view in fresh:
+            if moment and view.keypoints.stamp - moment[0].keypoints.stamp > _TOGETHER_NS:
+                self._take(moment)
+                moment = []
+            moment.append(view)
+        if moment:
+            self._take(moment)
+        return self.people()
+
+    def people(self) -> tuple[Person, ...]:
+        """Everyone who is known, at the newest stamp so far."""
+        return tuple(self._person(t) for t in self._tracks if t.hits >= _CONFIRMED)
+
+    def bodies(self) -> tuple[tuple[str, Body], ...]:
+        """Ids and bodies of those whom `people` tells, with their velocities."""
+        return tuple((t.id, t.body) for t in self._tracks if t.hits >= _CONFIRMED)
+
+    def _corrected(self, view: View) -> View:
+        correction = self.corrections.get(view.keypoints.camera_name)
+        if not self._depth:
+            view = replace(view, depths=np.full_like(view.depths, np.nan))
+        if correction is None:
+            return view
+        stamp = view.keypoints.stamp + round(correction.delay * 1e9)
+        keypoints = replace(view.keypoints, stamp=stamp)
+        return replace(view, keypoints=keypoints, pose=correction.apply(view.pose))
+
+    def _take(self, views: list[View]) -> None:
+        """Use views of one moment, which may lie a little in the past."""
+        stamp = views[0].keypoints.stamp
+        newest = max(stamp, self._stamp)
+        for track in self._tracks:
+            track.body.move_to(stamp)
+        known = [(t.body.joints, t.body.covariances) for t in self._tracks]
+        doubt = max((_variance(self._doubt(v)) for v in views), default=0.0)
+        found: list[list[tuple[View, int]]] = [[] for _ in self._tracks]
+        taken: list[set[int]] = []
+        for view in views:
+            matches = assign(view, self._noise, known, doubt)
+            for index, person in matches.items():
+                found[index].append((view, person))
+            taken.append(set(matches.values()))
+        for track, parts in zip(self._tracks, found, strict=True):
+            if parts:
+                self._correct(track, parts)
+        for group in strangers(views, self._noise, taken, doubt):
+            self._meet(group, stamp)
+        self._stamp = newest
+        for track in self._tracks:
+            track.body.move_to(newest, wander=False)
+        self._leave()
+
+    def _correct(self, track: _Track, parts: list[tuple[View, int]]) -> None:
+        seen = observe(parts, self._noise)
+        body = track.body
+        if track.twists < _TWISTS:
+            seen, twisted = untwist(seen, body.joints, body.covariances)
+            track.twists = track.twists + 1 if twisted else 0
+            self.twisted += twisted
+        else:
+            # So persistent an exchange is that of the body, not of the detector.
+            track.body = body = self._body(seen, body.stamp)
+            track.twists = 0
+        by_view = body.correct(seen)
+        track.hits += 1
+        track.seen = max(track.seen, body.stamp)
+        self._weigh(track, parts, by_view, seen)
+        touching = contacts(
+            body.joints, body.velocities, body.covariances, body.velocity_covariances, self.supports
+        )
+        track.touching = track.touching + 0.5 * (touching - track.touching)
+        resting = [k for k in ENDS if track.touching[k] > 0.5]
+        if resting:
+            body.hold(resting, _HOLD)
+
+    def _weigh(
+        self, track: _Track, parts: list[tuple[View, int]], by_view: Floats, seen: Observation
+    ) -> None:
+        """What the cameras' own uncertainty adds to the joints'."""
+        way = track.body.follow_pose(by_view, seen).reshape(COUNT, 3, len(parts), 4)
+        added = np.zeros((COUNT, 3, 3))
+        for index, (view, _) in enumerate(parts):
+            part = way[:, :, index]
+            added += part @ self._doubt(view) @ np.swapaxes(part, 1, 2)
+        share = 1.0 if track.hits <= 1 else _BLEND
+        track.doubt = track.doubt + share * (added - track.doubt)
+
+    def _doubt(self, view: View) -> Floats:
+        correction = self.corrections.get(view.keypoints.camera_name, Correction())
+        return correction.about(view.pose.translation)
+
+    def _meet(self, group: list[tuple[View, int]], stamp: int) -> None:
+        if len(self._tracks) >= self._most:
+            return
+        seen = observe(group, self._noise)
+        track = _Track(f"p{next(self._names)}", self._body(seen, stamp), stamp)
+        self._correct(track, group)
+        self._tracks.append(track)
+
+    def _body(self, seen: Observation, stamp: int) -> Body:
+        joints, covariance = guess(seen)
+        return Body(joints, covariance, Bones() if self._bones else None, stamp)
+
+    def _leave(self) -> None:
+        self._tracks = [track for track in self._tracks if self._stays(track)]
+
+    def _stays(self, track: _Track) -> bool:
+        patience = _PATIENCE_NS if track.hits >= _CONFIRMED else _TENTATIVE_NS
+        joints, body = track.body.joints, track.body
+        return bool(
+            self._stamp - track.seen <= patience
+            and np.isfinite(joints).all()
+            and float(np.median(np.trace(body.covariances, axis1=1, axis2=2))) < 3 * _LOST**2
+        )
+
+    def _person(self, track: _Track) -> Person:
+        bones = track.body.bones
+        return Person(
+            id=track.id,
+            stamp=self._stamp,
+            joint_names=JOINTS,
+            joints=track.body.joints,
+            covariances=track.body.covariances + track.doubt,
+            contacts=track.touching.copy(),
+            bone_lengths=LENGTHS.copy() if bones is None else bones.lengths.copy(),
+        )
+
+
+def _variance(doubt: Floats) -> float:
+    """m^2 that an uncertain pose adds to what is seen from 3 m."""
+    return float(np.trace(doubt[1:, 1:]) / 3.0 + doubt[0, 0] * 9.0)
