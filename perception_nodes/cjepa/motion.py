@@ -47,7 +47,7 @@ class MotionModel(Protocol):
             objects: All objects as of the frame before.
 
         Returns:
-            By id, those that move or are moved; the others stay where they are.
+            By id, those that move or are moved, usually unseen; the tracker moves the others.
         """
         ...
 

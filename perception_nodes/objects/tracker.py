@@ -141,12 +141,12 @@ class ObjectTracker:
         return max(dt, 0.0)
 
     def _predict(self, dt: float, believed: Sequence[ObjectState]) -> None:
-        """Move all objects on; the unseen ones as the motion model says, if there is one."""
+        """Move all objects on, as the motion model says of those that it speaks of."""
         expected: Mapping[str, Belief] = {}
         if self._motion is not None and self._stamp is not None and self._tracks:
             expected = self._motion.advance(self._stamp, believed)
         for track in self._tracks:
-            if track.confirmed and track.misses > 0 and track.id in expected:
+            if track.confirmed and track.id in expected:
                 track.follow(expected[track.id])
             else:
                 track.motion.predict(dt, track.misses > 0, self._parameters, track.departed)

@@ -1,6 +1,7 @@
-"""Where objects go that the pusher moves unseen, by the physics prior.
+"""Where objects go that the pusher moves, by the physics prior.
 
-What the robot pushes behind a panel is not lost: it knows where its tip is, and what that does.
+What the robot pushes behind a panel is not lost: it knows where its tip is, and what that does. It
+speaks of seen objects as well, since one that slides behind something shows ever less of itself.
 """
 
 from __future__ import annotations
@@ -42,8 +43,7 @@ class PriorMotion:
 
     def advance(self, stamp: int, objects: Sequence[ObjectState]) -> Mapping[str, Belief]:
         """See `MotionModel`."""
-        unseen = {item.id for item in objects if item.last_seen < item.stamp}
-        if not unseen or len(self._tips) < 2 or self._tips[-1][0] != stamp:
+        if not objects or len(self._tips) < 2 or self._tips[-1][0] != stamp:
             return {}
         (_, before), (_, after) = self._tips
         dt = (stamp - objects[0].stamp) * _NANOSECONDS
@@ -53,25 +53,26 @@ class PriorMotion:
         share = np.linspace(0.0, 1.0, steps + 1)[:, None]
         tips = (before + share * (after - before))[None]
         blocks = blocks_of(objects)
+        blocks.velocities[:] = 0.0
         still = things(blocks, self._physics)
         end = roll(np, start_state(blocks, 1), still, tips, dt / steps, self._physics)[-1]
         change = end.poses[0] - blocks.poses
         spread = end.deviation[0]
         return {
-            item.id: _belief(item, change[k], change[k] / dt, float(spread[k]))
+            item.id: _belief(item, change[k], float(spread[k]))
             for k, item in enumerate(objects)
-            if item.id in unseen and np.abs(change[k]).max() > _STILL
+            if np.abs(change[k]).max() > _STILL
         }
 
 
-def _belief(item: ObjectState, change: Floats, velocity: Floats, deviation: float) -> Belief:
+def _belief(item: ObjectState, change: Floats, deviation: float) -> Belief:
+    """Slow pushes leave no velocity behind: what is pushed stops with the tip."""
     c, s = math.cos(change[2]), math.sin(change[2])
     turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     covariance = np.zeros((6, 6))
     covariance[:3, :3] = item.pose_covariance[:3, :3]
-    covariance[3:, 3:] = np.eye(3) * 0.02**2
     widen = max(deviation**2 - float(np.trace(covariance[:2, :2])) / 2.0, 0.0)
     covariance[0, 0] += widen
     covariance[1, 1] += widen
     position = item.position + np.append(change[:2], 0.0)
-    return Belief(position, np.append(velocity[:2], 0.0), covariance, turn @ item.pose.rotation)
+    return Belief(position, np.zeros(3), covariance, turn @ item.pose.rotation)
