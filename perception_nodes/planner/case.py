@@ -38,7 +38,7 @@ class Limits:
     low: tuple[float, float, float] = (-0.6, -0.45, 0.7)
     high: tuple[float, float, float] = (0.6, 0.45, 1.3)
     speed: float = 0.3
-    acceleration: float = 3.0
+    acceleration: float = 5.0
     tool_radius: float = 0.012
     tool_length: float = 0.184
     clearance: float = 0.005

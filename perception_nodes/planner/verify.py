@@ -25,7 +25,7 @@ from perception_nodes.scene import ObjectState, Plan, PlanStatus, Visibility
 
 _MOST_STEPS = 1000
 _AHEAD_NS = 100_000_000  # how far stamps may lie in the future: clocks of two computers differ
-_APART = 0.02  # m between where the pusher, or an object, is and where the plan begins
+_APART = 0.02  # m that the pusher or an object may be away from where the plan wants it
 _INSIDE = 0.01  # m that the goal may overlap another object
 _LIFT = 0.03  # m that a goal may lie above or below where the object stands
 _LEAST_EXISTENCE = 0.5
@@ -75,16 +75,19 @@ class Verifier:
         """
         return _judged(lambda: self._goal(goal, situation, now))
 
-    def plan(self, plan: Plan, situation: Situation, goal: Goal, start: int) -> Verdict:
+    def plan(
+        self, plan: Plan, situation: Situation, goal: Goal, begins: int, now: int | None = None
+    ) -> Verdict:
         """Whether a plan may be carried out.
 
         Args:
             plan: What shall be done.
             situation: What holds now; its newest object states and people.
             goal: What it is for.
-            start: When the plan's first interval begins, ns.
+            begins: When the plan's first interval begins, ns.
+            now: Time, ns, if the first interval has begun already.
         """
-        return _judged(lambda: self._plan(plan, situation, goal, start))
+        return _judged(lambda: self._plan(plan, situation, goal, begins, now or begins))
 
     def _goal(self, goal: Goal, situation: Situation, now: int) -> Iterator[Violation]:
         problems = [*_situation_values(situation), *_goal_values(goal)]
@@ -123,7 +126,7 @@ class Verifier:
             yield _goal_violation(text, state.id, goal.target.translation, least, goal.deadline)
 
     def _plan(
-        self, plan: Plan, situation: Situation, goal: Goal, start: int
+        self, plan: Plan, situation: Situation, goal: Goal, begins: int, now: int
     ) -> Iterator[Violation]:
         problems = [*_situation_values(situation), *_plan_values(plan, situation)]
         if plan.object_id != goal.object_id:
@@ -132,7 +135,7 @@ class Verifier:
         if problems:
             yield from problems
             return
-        yield from self._freshness(situation, start)
+        yield from self._freshness(situation, now)
         try:
             bodies: tuple[Body, ...] = self._people.update(situation.people)
         except ValueError as error:
@@ -141,8 +144,8 @@ class Verifier:
         target = _known(plan.object_id, situation)
         assert target is not None, "checked with the values"
         yield from _target(target)
-        case = Case.of(plan, situation, self.limits, self.protected, bodies, start)
-        yield from _begins_here(case, situation)
+        case = Case.of(plan, situation, self.limits, self.protected, bodies, begins)
+        yield from _as_planned(case, situation, begins, now)
         fast = [*rules.within_speed(case), *rules.pushed_at_most(case)]
         yield from fast
         yield from rules.within_workspace(case)
@@ -262,20 +265,22 @@ def _occupied(goal: Goal, state: ObjectState, situation: Situation) -> Iterator[
             yield _goal_violation(text, other.id, goal.target.translation, gap, -_INSIDE)
 
 
-def _begins_here(case: Case, situation: Situation) -> Iterator[Violation]:
-    """The plan begins where the pusher and the objects are."""
-    far = float(np.linalg.norm(case.plan.tip[0] - situation.tip))
+def _as_planned(case: Case, situation: Situation, begins: int, now: int) -> Iterator[Violation]:
+    """The pusher and what it moves are where the plan wants them by now."""
+    length = len(case.plan.velocity) * case.plan.interval
+    times = np.clip(np.array([now - begins, situation.stamp - begins]) * 1e-9, 0.0, length)
+    far = float(np.linalg.norm(case.tip.at(np.array([0]), times[:1])[0] - situation.tip))
     if far > _APART:
-        text, place = "the plan begins elsewhere than the pusher is", tuple(situation.tip.tolist())
-        yield Violation(Constraint.START, text, "", 0.0, place, far, _APART)
-    for n, state in enumerate(situation.objects):
-        if not case.moves[n]:
-            continue
-        far = float(np.linalg.norm(case.boxes.samples[n, 0, :3] - state.position))
-        limit = _APART + case.limits.sigmas * float(case.spread[n, 0])
+        text, place = "the pusher is elsewhere than planned", tuple(situation.tip.tolist())
+        yield Violation(Constraint.START, text, "", float(times[0]), place, far, _APART)
+    for n in np.nonzero(case.moves)[0].tolist():
+        state = situation.objects[n]
+        course = case.boxes.at(np.array([n]), times[1:])[0, :3]
+        far = float(np.linalg.norm(course - state.position))
+        limit = _APART + case.limits.sigmas * float(case.spread[n].max())
         if far > limit:
             text, place = f"{state.id} is elsewhere than planned", tuple(state.position.tolist())
-            yield Violation(Constraint.START, text, state.id, 0.0, place, far, limit)
+            yield Violation(Constraint.START, text, state.id, float(times[1]), place, far, limit)
 
 
 def _known(object_id: str, situation: Situation) -> ObjectState | None:

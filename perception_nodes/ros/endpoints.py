@@ -1,4 +1,4 @@
-"""Subscriptions, publishers and services of a node, made in configure and freed in cleanup."""
+"""What a node subscribes, publishes and offers, made in configure and freed in cleanup."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
+from perception_nodes.ros.actions import DeferredActionServer
 from perception_nodes.ros.interfaces import ServiceSpec, TopicSpec
 from perception_nodes.ros.qos import Intent, overriding, profile
 from perception_nodes.ros.rclpy_factory import interface
@@ -65,6 +67,19 @@ class Endpoints:
             interface(service.type_name), service.name, answer, callback_group=self._group
         )
         self._frees.append(lambda: self._node.destroy_service(made))
+
+    def act(self, action: ServiceSpec, accepted: Callable[[Any], None]) -> DeferredActionServer:
+        """Offer an action; each goal goes to `accepted` at once, and ends when it is finished."""
+        kind = interface(action.type_name)
+        made = DeferredActionServer(self._node, kind, action.name, accepted, self._group)
+        self._frees.append(made.destroy)
+        return made
+
+    def every(self, seconds: float, work: Callable[[], None]) -> None:
+        """Call something again and again, by a steady clock."""
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        made = self._node.create_timer(seconds, work, callback_group=self._group, clock=clock)
+        self._frees.append(lambda: self._node.destroy_timer(made))
 
     def client(self, service: ServiceSpec) -> Any:
         """A client of another node's service."""
