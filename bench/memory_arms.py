@@ -18,7 +18,8 @@ from perception_nodes.memory.queries import MemoryQueries
 
 ARMS = (
     *("recency", "BM25", "embedding", "eMEM", "adjacent events"),
-    *("time proximity", "time + aim", "contact", "contact + counterfactual", "shuffled", "oracle"),
+    *("time proximity", "time + aim", "contact", "contact + counterfactual"),
+    *("contact + counterfactual, cut", "shuffled", "oracle"),
 )
 _ACTION = 10 * SECOND
 _WORDS = 512  # hashed
@@ -35,8 +36,14 @@ class Log:
     rival: object = None
 
     @classmethod
-    def of(cls, plain: MemoryQueries, informed: MemoryQueries, steps: Sequence[Step]) -> Log:
-        """Read two memories of the same episode."""
+    def of(
+        cls,
+        plain: MemoryQueries,
+        informed: MemoryQueries,
+        told: MemoryQueries,
+        steps: Sequence[Step],
+    ) -> Log:
+        """Read three memories of the same episode."""
         events = [e for e in plain.events() if e.kind != "labeled"]
         assert [e.text for e in events] == [e.text for e in informed.events()]
         edges: dict[str, Edges] = {
@@ -45,6 +52,7 @@ class Log:
             "time + aim": _by_time(events, aimed=True),
             "contact": _read(plain, events),
             "contact + counterfactual": _read(informed, events),
+            "contact + counterfactual, cut": _read(told, events),
             "oracle": _true(events, steps),
         }
         edges["shuffled"] = _shuffled(edges["contact + counterfactual"])

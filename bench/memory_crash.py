@@ -1,19 +1,24 @@
 """A thousand times kill -9 at a random moment of writing: is anything lost that was acknowledged?
 
-Run `python bench/memory_crash.py`. A child process writes events, observations, causes and beliefs
-of others to one memory and says after each frame which events are written; the parent kills it at a
-random time, opens the memory, and looks for every event that was ever acknowledged and for damage.
+Run `python bench/memory_crash.py`. A child process writes events, observations, causes and
+episodes to one memory and says after each frame how many are written; every fourth child also
+closes and opens it again every few frames. The parent kills it at a random time after its start,
+opens the memory, and looks for damage and for every event that was acknowledged, also by the
+children before.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import random
 import signal
 import tempfile
 import time
 import traceback
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 from common import write_result
@@ -23,15 +28,20 @@ from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.memory.writer import Memory
 
 ROUNDS = 1000
-MOST_SECONDS = 0.08
+MOST_SECONDS = 0.5
+MOST_EVENTS = 2000  # of which the newest half is never taken together in episodes
+NEWEST = 800  # acknowledged events that are looked for; others may lie between them
 
 
 def write_until_killed(path: Path, turn: int, tell: int) -> None:
     """In the child: write, and say how many frames of this turn are written."""
-    with Memory(path, most_events=2000) as memory:
-        for count, scene in enumerate(busy_scenes(turn, 1_000_000), 1):
-            memory.write(scene)
-            os.write(tell, count.to_bytes(4, "little"))
+    scenes = enumerate(busy_scenes(turn, 1_000_000), 1)
+    at_once = 5 if turn % 4 == 0 else 1_000_000
+    while True:
+        with Memory(path, most_events=MOST_EVENTS) as memory:
+            for count, scene in itertools.islice(scenes, at_once):
+                memory.write(scene)
+                os.write(tell, count.to_bytes(4, "little"))
 
 
 def one_round(path: Path, turn: int, dice: random.Random) -> int:
@@ -47,35 +57,33 @@ def one_round(path: Path, turn: int, dice: random.Random) -> int:
         finally:
             os._exit(1)
     os.close(tell)
-    first = os.read(listen, 4)  # it has begun
-    assert first, "the child could not write"
     time.sleep(dice.uniform(0.0, MOST_SECONDS))
     os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    rest = first
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "the child ended by itself"
+    said = b""
     while chunk := os.read(listen, 65536):
-        rest += chunk
+        said += chunk
     os.close(listen)
-    return int.from_bytes(rest[-4:], "little")
+    return int.from_bytes(said[-4:], "little")
 
 
-def missing(path: Path, turn: int, frames: int) -> tuple[int, int]:
-    """How many acknowledged events of a turn there were and are not in the memory."""
-    wanted: list[str] = []
-    for count, scene in enumerate(busy_scenes(turn, 1_000_000), 1):
-        if count > frames:
-            break
-        wanted += [event.text for event in scene.events]
+def told(turn: int, frames: int) -> list[str]:
+    """The events of the first frames of a turn."""
+    scenes = itertools.islice(busy_scenes(turn, 1_000_000), frames)
+    return [event.text for scene in scenes for event in scene.events]
+
+
+def missing(path: Path, wanted: Iterable[str]) -> int:
+    """How many events are not in the memory, which must be sound."""
     with MemoryReader(path) as memory:
-        # Old events become episodes, so that only the newest thousand are asked for one by one.
         known = {event.text for event in memory.events()}
         assert memory._rows("PRAGMA integrity_check")[0][0] == "ok"
         orphans = memory._rows(
             "SELECT count(*) FROM edge WHERE target NOT IN (SELECT seq FROM event)"
         )[0][0]
         assert orphans == 0
-    newest = wanted[-900:]
-    return len(newest), sum(text not in known for text in newest)
+    return sum(text not in known for text in wanted)
 
 
 def main() -> None:
@@ -85,18 +93,23 @@ def main() -> None:
     parser.add_argument("--tier", choices=("cpu", "full"), default="cpu", help="one for both")
     rounds = parser.parse_args().rounds
     dice = random.Random(7)
-    asked = lost = frames = damaged = 0
+    asked = lost = frames = damaged = silent = 0
+    newest: deque[str] = deque(maxlen=NEWEST)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "memory.db"
         for turn in range(rounds):
             acknowledged = one_round(path, turn, dice)
-            with Memory(path, most_events=2000) as memory:
+            with Memory(path, most_events=MOST_EVENTS) as memory:
                 damaged += memory.status().health != "ok"
-            there, gone = missing(path, turn, acknowledged)
-            asked, lost, frames = asked + there, lost + gone, frames + acknowledged
+            written = told(turn, acknowledged)
+            newest.extend(written)
+            lost += missing(path, newest)
+            asked, frames = asked + len(written), frames + acknowledged
+            silent += acknowledged == 0
         size = path.stat().st_size
     figures = {
         "kills": rounds,
+        "kills before the first frame": silent,
         "frames acknowledged": frames,
         "events acknowledged": asked,
         "events lost": lost,
@@ -104,7 +117,7 @@ def main() -> None:
         "bytes at the end": size,
     }
     for name, value in figures.items():
-        print(f"{name:22} {value}")
+        print(f"{name:30} {value}")
     if rounds == ROUNDS:
         write_result("memory_crash", figures)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from perception_nodes.arrays import Floats
+from perception_nodes.cjepa.calibration import Calibration
 from perception_nodes.scene import Influence
 from perception_simulation.model import PUSHER
 from perception_simulation.specification import (
@@ -39,6 +40,7 @@ _HEIGHT = 0.73
 _TRUE_MOVE = 0.01  # m
 _BYSTANDERS = 0.4  # share of pushes with one
 _SHORTLY = 0.3  # s
+_THRESHOLD = Calibration().influence  # m, from which the world model tells of an influence
 _STOPPED = 0.3  # share of a motion; what is left of it without its cause is less
 
 
@@ -80,6 +82,7 @@ class Step:
     by_action: dict[str, set[str]] = field(default_factory=dict)  # moved object -> actions
     by_object: dict[str, set[str]] = field(default_factory=dict)  # moved object -> direct movers
     shares: list[Influence] = field(default_factory=list)
+    model_like: list[Influence] = field(default_factory=list)  # as `cjepa.influence` tells them
     removed: str = ""
     path: Course | None = None
 
@@ -261,6 +264,7 @@ class Table:
             }
             step.by_action[name] = {a.name for a in step.actions if left[a.name] < _STOPPED}
             stops[name] = {o for o in onsets if o != name and left[o] < _STOPPED}
+            step.model_like += _as_model(step, name, path, without, until)
             for agent in {a.agent for a in step.actions}:
                 least = min(left[a.name] for a in step.actions if a.agent == agent)
                 step.shares.append(Influence(agent, name, 1.0 - least, 0.0))
@@ -269,6 +273,19 @@ class Table:
         for name, sources in stops.items():
             indirect = {far for near in sources for far in stops[near] if name not in stops[far]}
             step.by_object[name] = sources - indirect
+
+
+def _as_model(
+    step: Step, name: str, path: Course, without: dict[str, Course], until: int
+) -> Iterator[Influence]:
+    """Who moved an object: only those above the threshold, with strengths as the model's."""
+    agents = {a.name: a.agent for a in step.actions}
+    for key, other in without.items():
+        if key == name or name not in other.positions:
+            continue
+        away = float(np.linalg.norm(path.positions[name][until] - other.positions[name][until]))
+        if away > _THRESHOLD:
+            yield Influence(agents.get(key, key), name, away / (away + _THRESHOLD), 0.0)
 
 
 def _pair(values: Floats) -> tuple[float, float]:

@@ -52,15 +52,20 @@ def play(seed: int, steps: int, folder: Path) -> Episode:
     sizes = {item.name: np.array(item.shape.size) for item in table.scene.objects}  # type: ignore[union-attr]
     observer = Observer(sizes, seed)
     done: list[Step] = []
-    plain, informed = Memory(folder / f"{seed}.db"), Memory(folder / f"{seed}-informed.db")
-    with plain, informed:
+    plain, informed, told = (
+        Memory(folder / f"{seed}{name}.db") for name in ("", "-informed", "-told")
+    )
+    with plain, informed, told:
         for _ in range(steps):
             step, path = table.step()
             done.append(step)
             for scene in observer.watch(step, path):
                 plain.write(replace(scene, influences=()))
                 informed.write(scene)
-        log = Log.of(plain, informed, done)
+                now = {influence.target for influence in scene.influences}
+                cut = tuple(item for item in step.model_like if item.target in now)
+                told.write(replace(scene, influences=cut))
+        log = Log.of(plain, informed, told, done)
         questions = list(ask(done, log.events, np.random.default_rng(seed)))
         explained = {q: _explained(informed, q) for q in questions if q.kind == "why"}
     return Episode(log, done, questions, explained)

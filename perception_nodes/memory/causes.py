@@ -6,9 +6,11 @@ acting or moving. Each candidate i is scored with
     w = exp(-dt / TAU) * g,
 
 where dt is the time since i both touched j and moved (a hand that still holds j never counts less
-than `HOLDS`), and g the share of j's motion that the world
-model ascribes to i (`scene.Influence`: the future with and without i compared); 1 while no model
-says anything about j. Candidates with w >= `LEAST` are kept, at most `MOST_PARENTS` of them.
+than `HOLDS`), and g how surely the world model says that i moved j (`scene.Influence`: the future
+with and without i compared); 1 while no model says anything about j. The model tells only of
+influences above its threshold, where g is one half; whom it knows and does not name has g = 0. Told
+so, g serves as well as the exact share of the motion ("cut" in `docs/evidence/memory.md`).
+Candidates with w >= `LEAST` are kept, at most `MOST_PARENTS` of them.
 Source: physical evidence instead of a language model, as opposed to AMA-Agent (arXiv 2602.22769).
 """
 
@@ -80,13 +82,15 @@ class _Effect:
     shares: dict[str, float] = field(default_factory=dict)  # of its motion, by who made it
     candidates: dict[tuple[EdgeKind, int], _Candidate] = field(default_factory=dict)
 
-    def weighed(self, found: _Candidate) -> Edge:
-        """The edge that a candidate makes."""
+    def weighed(self, found: _Candidate, modeled: set[str]) -> Edge:
+        """The edge that a candidate makes; `modeled` are the agents that the world model knows."""
         told = () if found.contact is None else (f"event {found.contact}",)
         weight = found.near
         if found.by and self.shares:
-            # A world model that knows no agents leaves to them what objects do not explain.
-            rest = max(0.0, 1.0 - max(self.shares.values())) if found.agent else 0.0
+            # Whom the model knows and does not name moved nothing. To agents that it does not
+            # know it leaves what the others do not explain.
+            foreign = found.agent and found.by not in modeled
+            rest = max(0.0, 1.0 - max(self.shares.values())) if foreign else 0.0
             share = self.shares.get(found.by, rest)
             weight, told = weight * share, (*told, f"influence {share:.2f}")
         return Edge(found.kind, found.source, self.seq, weight, told)
@@ -117,12 +121,15 @@ class CauseFinder:
     _actions: list[_Action] = field(default_factory=list)
     _influences: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
     _effects: list[_Effect] = field(default_factory=list)
+    _modeled: set[str] = field(default_factory=set)  # agents that the world model ever named
 
     def watch(self, scene: SceneState) -> None:
         """Take note of a frame: which objects there are and who sees them, who influences whom."""
         self._objects |= {state.id: scene.stamp for state in scene.objects}
         for item in scene.influences:
             self._influences[item.source, item.target] = (scene.stamp, item.strength)
+            if item.source not in self._objects:
+                self._modeled.add(item.source)
             for effect in self._effects:
                 if effect.subjects[0] == item.target and scene.stamp - effect.stamp <= WINDOW:
                     known = effect.shares.get(item.source, 0.0)
@@ -228,7 +235,7 @@ class CauseFinder:
             known = effect.candidates.get(key)
             if known is None or found.near > known.near:
                 effect.candidates[key] = found
-        edges = [effect.weighed(found) for found in effect.candidates.values()]
+        edges = [effect.weighed(found, self._modeled) for found in effect.candidates.values()]
         surest = sorted(
             (edge for edge in edges if edge.weight >= LEAST),
             key=lambda edge: (-edge.weight, edge.source),

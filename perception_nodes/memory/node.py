@@ -40,7 +40,15 @@ from perception_nodes.ros.managed import ManagedNode
 from perception_nodes.ros.parameters import NAME, PATH, NodeParameters, text
 from perception_nodes.ros.rclpy_factory import RclpyFactory
 from perception_nodes.ros.run import main as run_node
-from perception_nodes.scene import Event, Influence, Person, SceneState, Slots
+from perception_nodes.scene import (
+    Event,
+    EventKind,
+    Influence,
+    Person,
+    PlanStatus,
+    SceneState,
+    Slots,
+)
 
 _T = TypeVar("_T")
 
@@ -48,6 +56,9 @@ _QUEUE = 100
 _STATUS_PERIOD_S = 2.0
 _RECENT_NS = 200_000_000
 _DEFAULT_ANSWERS = 10
+_ACTION_NS = 8_000_000_000  # less than an action lasts, see `causes`
+ROBOT = "robot"
+"""Who acts when the planner pushes something."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         self._events: deque[Event] = deque(maxlen=_QUEUE)
         self._influences: tuple[int, tuple[Influence, ...]] = (0, ())
         self._people: tuple[int, tuple[Person, ...]] = (0, ())
+        self._pushed: tuple[str, int] = ("", 0)
         self._told = -_STATUS_PERIOD_S
         self.facts["memory file"] = str(path)
         self._status = self.endpoints.advertise(self.spec.gives("memory_status"))
@@ -93,6 +105,7 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         self.listen("events", lambda message: self._events.extend(events_from_msg(message)))
         self.listen("influences", self._take_influences)
         self.listen("people", self._take_people)
+        self.listen("plan_status", self._take_plan_status)
 
     def unload(self) -> None:
         """Write what waits and let go of the file."""
@@ -123,6 +136,18 @@ class MemoryNode(ManagedNode[MemoryParameters]):
 
     def _take_people(self, message: Any) -> None:
         self._people = time_from_msg(message.header.stamp), people_from_msg(message)
+
+    def _take_plan_status(self, message: Any) -> None:
+        """The robot begins to push something, or goes on for long: that is an action."""
+        stamp, name = time_from_msg(message.header.stamp), message.object_id
+        if message.status == PlanStatus.RUNNING and name:
+            pushed, since = self._pushed
+            if pushed != name or not since <= stamp < since + _ACTION_NS:
+                self._pushed = name, stamp
+                text = f"push: {ROBOT} pushes {name}"
+                self._events.append(Event(stamp, EventKind.ACTION, (name, ROBOT), text))
+        elif message.status != PlanStatus.HOLDING:
+            self._pushed = "", 0
 
     def _write(self, scene: SceneState) -> None:
         """In the worker: keep a scene, and now and then say how the memory is."""

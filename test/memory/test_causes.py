@@ -133,6 +133,22 @@ def test_the_world_model_acquits_a_bystander(tmp_path: Path) -> None:
     assert "influence 0.95" in found.chain[1].evidence
 
 
+def test_an_agent_that_the_model_knows_and_does_not_name_moved_nothing(tmp_path: Path) -> None:
+    told: list[Told] = [
+        (1.0, ACTION, ("o2", "robot")),
+        (1.9, MOVED, ("o1",)),
+        (2.0, ON, ("o1", "o2")),
+        (2.0, ON, ("o2", "robot")),
+        (2.1, MOVED, ("o2",)),
+    ]
+    told_of = [Influence("o1", "o2", 0.55, 0.0)]
+    for name, more, other in (("foreign", [], 1), ("known", [Influence("robot", "o9", 0.9, 0)], 0)):
+        path = tmp_path / f"{name}.db"
+        play(path, told, influences=[*told_of, *more])
+        assert kinds(why(path, "o2"))[1][0] == "moved"
+        assert len(why(path, "o2").others) == other
+
+
 @pytest.mark.parametrize(("share", "mover"), [(0.1, "action"), (0.95, "moved")])
 def test_what_objects_do_not_explain_is_left_to_an_agent_that_the_model_does_not_know(
     tmp_path: Path, share: float, mover: str
