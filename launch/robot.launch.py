@@ -10,5 +10,5 @@ def generate_launch_description() -> launching.LaunchDescription:
     return launching.describe(
         *launching.arguments(use_sim_time=False),
         *launching.camera_arguments(),
-        *launching.nodes(("viewrope", "cjepa", "memory"), remap_camera=True),
+        *launching.nodes(("viewrope", "cjepa", "memory", "planner"), remap_camera=True),
     )

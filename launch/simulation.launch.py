@@ -11,6 +11,7 @@ def generate_launch_description() -> launching.LaunchDescription:
         *launching.arguments(use_sim_time=True),
         *launching.world_arguments(),
         *launching.nodes(
-            ("simulator", "viewrope", "cjepa", "memory"), parameters=launching.world_parameters()
+            ("simulator", "viewrope", "cjepa", "memory", "planner"),
+            parameters=launching.world_parameters(),
         ),
     )
