@@ -15,16 +15,13 @@ from typing import Any
 import numpy as np
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
-from perception_nodes.errors import InputError
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.ros.conversion import object_states_to_msg, people_to_msg
 from perception_nodes.ros.geometry_messages import (
     camera_info_to_msg,
     header_to_msg,
-    time_from_msg,
     transform_to_msg,
     transforms_to_msg,
-    vector_from_msg,
 )
 from perception_nodes.ros.image_messages import color_to_msg, depth_to_msg
 from perception_nodes.ros.interfaces import node
@@ -34,11 +31,11 @@ from perception_nodes.ros.rclpy_factory import RclpyFactory
 from perception_nodes.ros.run import main as run_node
 from perception_nodes.scene import ObjectState, Sample
 from perception_simulation.generator import generate
+from perception_simulation.pusher import velocity_of
 from perception_simulation.scene_file import load_scene
 from perception_simulation.simulator import Simulator
 
 _STOP_TIMEOUT_S = 5.0
-_OLD_COMMAND_NS = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -93,18 +90,7 @@ class SimulatorNode(ManagedNode[SimulatorParameters]):
 
     def _command(self, message: Any) -> None:
         """Drive the pusher; a controller has to go on commanding, or the pusher stops."""
-        frame, stamp = message.header.frame_id, time_from_msg(message.header.stamp)
-        if frame not in ("", self.parameters.world_frame):
-            raise InputError(
-                f"the command is expressed in {frame!r}, not in {self.parameters.world_frame!r}",
-                "express the pusher's velocity in the world frame",
-            )
-        if stamp and stamp < self._stamp - _OLD_COMMAND_NS:
-            raise InputError(f"the command is {(self._stamp - stamp) * 1e-9:.1f} s old")
-        velocity = vector_from_msg(message.twist.linear)
-        if not np.isfinite(velocity).all():
-            raise InputError(f"the command {velocity.tolist()} is no velocity")
-        self._simulator.command(velocity)
+        self._simulator.command(velocity_of(message, self.parameters.world_frame, self._stamp))
 
     def _reset(self, _: Any, response: Any) -> Any:
         """Service `reset`."""

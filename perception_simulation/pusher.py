@@ -3,17 +3,57 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.errors import InputError
+from perception_nodes.ros.geometry_messages import time_from_msg, vector_from_msg
 
 MAX_SPEED = 0.5
 """Faster commands are slowed down to this, m/s."""
 COMMAND_LIFE = 0.2
 """A command that is not renewed for so long is stale and the pusher stops, s."""
 _LEASH = 0.03
+_OLD_NS = 500_000_000
+
+
+def bounded(velocity: Floats) -> Floats:
+    """A commanded velocity (3,), m/s, slowed down to `MAX_SPEED`.
+
+    Raises:
+        InputError: It is not finite.
+    """
+    wanted = np.array(velocity, dtype=np.float64)
+    if wanted.shape != (3,) or not np.isfinite(wanted).all():
+        raise InputError(f"the command {wanted.tolist()} is no velocity")
+    # of the largest component first, since the square of 1e308 is infinite
+    largest = max(float(np.abs(wanted).max()), MAX_SPEED)
+    speed = largest * float(np.linalg.norm(wanted / largest))
+    return wanted if speed <= MAX_SPEED else wanted / largest * (MAX_SPEED / (speed / largest))
+
+
+def velocity_of(message: Any, world_frame: str, now: int) -> Floats:
+    """The velocity (3,) that a `TwistStamped` commands, m/s, world frame, bounded.
+
+    Args:
+        message: The command.
+        world_frame: In which it must be expressed.
+        now: ns, to refuse what is old; a stamp of 0 means now.
+
+    Raises:
+        InputError: It is old, not finite, or expressed in another frame.
+    """
+    frame, stamp = message.header.frame_id, time_from_msg(message.header.stamp)
+    if frame not in ("", world_frame):
+        raise InputError(
+            f"the command is expressed in {frame!r}, not in {world_frame!r}",
+            "express the pusher's velocity in the world frame",
+        )
+    if stamp and stamp < now - _OLD_NS:
+        raise InputError(f"the command is {(now - stamp) * 1e-9:.1f} s old")
+    return bounded(vector_from_msg(message.twist.linear))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,15 +79,7 @@ class Drive:
         Raises:
             InputError: The velocity is not finite.
         """
-        wanted = np.array(velocity, dtype=np.float64)
-        if wanted.shape != (3,) or not np.isfinite(wanted).all():
-            raise InputError(f"the command {wanted.tolist()} is no velocity")
-        # of the largest component first, since the square of 1e308 is infinite
-        largest = max(float(np.abs(wanted).max()), MAX_SPEED)
-        speed = largest * float(np.linalg.norm(wanted / largest))
-        if speed > MAX_SPEED:
-            wanted = wanted / largest * (MAX_SPEED / (speed / largest))
-        return replace(self, velocity=wanted, until=time + COMMAND_LIFE)
+        return replace(self, velocity=bounded(velocity), until=time + COMMAND_LIFE)
 
     def advanced(self, time: float, period: float, place: Floats) -> Drive:
         """One control period on; the tip is at `place` (3,).

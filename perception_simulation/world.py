@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -164,6 +164,39 @@ class World:
         """(3,) of the tip."""
         joints = [self.model.joint(f"{PUSHER} {axis}").qposadr[0] for axis in "xyz"]
         return np.array(self.data.qpos[joints])
+
+    def place(self, poses: Mapping[str, Pose], time: float) -> None:
+        """Put things where another simulator has them, at a time of its clock.
+
+        Args:
+            poses: World poses of objects (their boxes), walkers and the pusher; names that are not
+                in the scene are passed over, and what is not named stays where it was.
+            time: Seconds; velocities of objects follow from the places before.
+        """
+        period = time - self.time
+        for name, pose in poses.items():
+            body = self._ids.get(name, 0)
+            if name in self._objects:
+                self._put(body, pose, period)
+            elif name == PUSHER and self._pusher is not None:
+                joints = [self.model.joint(f"{PUSHER} {axis}").qposadr[0] for axis in "xyz"]
+                self.data.qpos[joints] = pose.translation
+            elif self.model.body_mocapid[body] >= 0:
+                mocap = self.model.body_mocapid[body]
+                self.data.mocap_pos[mocap] = pose.translation
+                self.data.mocap_quat[mocap] = _wxyz(pose)
+        self._steps = round(time / TIMESTEP)
+        mujoco.mj_kinematics(self.model, self.data)
+
+    def _put(self, body: int, pose: Pose, period: float) -> None:
+        joint = self.model.body_jntadr[body]
+        start, speed = self.model.jnt_qposadr[joint], self.model.jnt_dofadr[joint]
+        moved = pose.translation - self.data.qpos[start : start + 3]
+        self.data.qvel[speed : speed + 6] = 0.0
+        if period > 0.0:
+            self.data.qvel[speed : speed + 3] = moved / period
+        self.data.qpos[start : start + 3] = pose.translation
+        self.data.qpos[start + 3 : start + 7] = _wxyz(pose)
 
     def motion(self, name: str) -> Motion:
         """The true motion of an object, occluder, fixture or the pusher."""
@@ -347,3 +380,7 @@ class World:
     def _let_go(self, carry: Carry) -> None:
         self._grasps.pop(carry.name, None)
         self.data.eq_active[self.model.equality(HAND + carry.object).id] = 0
+
+
+def _wxyz(pose: Pose) -> Floats:
+    return np.roll(pose.quaternion(), 1)

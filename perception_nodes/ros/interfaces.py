@@ -121,6 +121,7 @@ COMMAND = TopicSpec(
 PLAN_STATUS = TopicSpec(
     "plan_status", "permanence/msg/PlanStatus", "RESULTS", "how planning goes, why it was refused"
 )
+TRUTH_OBJECTS = TopicSpec("truth/objects", _OBJECTS, "RESULTS", "true object states")
 MARKERS = "visualization_msgs/msg/MarkerArray"
 
 
@@ -218,10 +219,27 @@ NODES: tuple[NodeSpec, ...] = (
             *(t for t in camera_topics("camera") if t.type_name != _COMPRESSED),
             CLOCK,
             TF,
-            TopicSpec("truth/objects", _OBJECTS, "RESULTS", "true object states"),
+            TRUTH_OBJECTS,
             TopicSpec("truth/people", _PEOPLE, "RESULTS", "true people"),
         ),
         (ServiceSpec("reset", "std_srvs/srv/Trigger", "start the scene anew"),),
+    ),
+    NodeSpec(
+        "gazebo",
+        "tells the truth about a world in Gazebo and guards its pusher",
+        (
+            TopicSpec("truth/poses", TF.type_name, "TRANSFORMS", "true poses of all objects"),
+            TF,
+            TF_STATIC,
+            next(t for t in camera_topics("camera") if "camera_info" in t.name),
+            _optional(COMMAND),
+        ),
+        (
+            TRUTH_OBJECTS,
+            TopicSpec(
+                "pusher_velocity", "geometry_msgs/msg/Twist", "RESULTS", "the command, bounded"
+            ),
+        ),
     ),
 )
 

@@ -6,7 +6,12 @@ from typing import Any
 
 from launch.actions import DeclareLaunchArgument, ExecuteProcess
 from launch.conditions import IfCondition, UnlessCondition
-from launch.substitutions import AndSubstitution, LaunchConfiguration, NotSubstitution
+from launch.substitutions import (
+    AndSubstitution,
+    Command,
+    LaunchConfiguration,
+    NotSubstitution,
+)
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
@@ -93,6 +98,54 @@ def play(bag: str = "bag", rate: str = "rate") -> Any:
         ],
         output="screen",
     )
+
+
+def gazebo(world: str = "world") -> list[Any]:
+    """Gazebo with the world that an argument names, its bridge, and the robot's fixed frames."""
+    folder = LaunchConfiguration(world)
+    headless = LaunchConfiguration("headless")
+    run = ["gz", "sim", "-r", [folder, "/world.sdf"]]
+    return [
+        ExecuteProcess(cmd=run, condition=UnlessCondition(headless), output="screen"),
+        ExecuteProcess(
+            cmd=[*run, "-s", "--headless-rendering"],
+            condition=IfCondition(headless),
+            output="screen",
+        ),
+        Node(
+            package="ros_gz_bridge",
+            executable="parameter_bridge",
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[{"config_file": [folder, "/bridge.yaml"], "use_sim_time": _use_sim_time()}],
+            remappings=_REMAPPINGS,
+            output="screen",
+        ),
+        Node(
+            package="robot_state_publisher",
+            executable="robot_state_publisher",
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[
+                {
+                    "robot_description": ParameterValue(
+                        Command(["cat ", folder, "/robot.urdf"]), value_type=str
+                    ),
+                    "use_sim_time": _use_sim_time(),
+                }
+            ],
+            remappings=_REMAPPINGS,
+        ),
+    ]
+
+
+def gazebo_parameters(world: str = "world") -> dict[str, Any]:
+    """Parameters of the node `gazebo`: the scene from which the world was written."""
+    file = [LaunchConfiguration(world), "/scene.yaml"]
+    return {"scene": ParameterValue(file, value_type=str)}
+
+
+def share(path: str) -> list[Any]:
+    """A folder or file that comes with this package."""
+    return [FindPackageShare(PACKAGE), f"/{path}"]
 
 
 def describe(*actions: Any) -> LaunchDescription:

@@ -110,13 +110,18 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]
 
         self.endpoints.subscribe(self.spec.takes(topic), receive)
 
-    def employ(self, work: Callable[[T], None], capacity: int = 1) -> Worker[T]:
-        """A thread that works while the node is active; capacity 1 keeps only the newest."""
+    def employ(
+        self,
+        work: Callable[[T], None],
+        capacity: int = 1,
+        on_end: Callable[[], None] | None = None,
+    ) -> Worker[T]:
+        """A thread that works while the node is active; see `Worker`. Capacity 1: newest only."""
 
         def guarded(item: T) -> None:
             self.guard(work, item)
 
-        worker = Worker(f"{self.get_name()}:worker", guarded, self._failed, capacity)
+        worker = Worker(f"{self.get_name()}:worker", guarded, self._failed, capacity, on_end)
         self._workers.append(worker)
         return worker
 

@@ -23,6 +23,7 @@ class Worker(Generic[T]):
         work: Called with each item, in the thread.
         on_error: Called with what `work` raised; the thread lives on.
         capacity: How many items may wait.
+        on_end: Called in the thread before it ends, to free what belongs to a thread.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class Worker(Generic[T]):
         work: Callable[[T], None],
         on_error: Callable[[Exception], None],
         capacity: int = 1,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         self._name = name
         self._work = work
         self._on_error = on_error
         self._capacity = capacity
+        self._on_end = on_end
         self._waiting: deque[T] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -91,9 +94,11 @@ class Worker(Generic[T]):
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or not self._running)
                 if not self._running:
-                    return
+                    break
                 item = self._waiting.popleft()
             try:
                 self._work(item)
             except Exception as error:  # noqa: BLE001 - counted and logged there; the node lives
                 self._on_error(error)
+        if self._on_end is not None:
+            self._on_end()

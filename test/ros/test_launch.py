@@ -19,9 +19,11 @@ from rclpy.parameter import Parameter
 from perception_nodes.cjepa.node import CjepaNode, CjepaParameters
 from perception_nodes.errors import ConfigurationError, ModelError
 from perception_nodes.memory.node import MemoryParameters
+from perception_nodes.planner.node import PlannerParameters
 from perception_nodes.ros.interfaces import NODES
 from perception_nodes.ros.parameters import changed, rules
 from perception_nodes.viewrope.node import ViewropeParameters
+from perception_simulation.gazebo.node import GazeboParameters
 from perception_simulation.node import SimulatorParameters
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +39,9 @@ KINDS = {
     "viewrope": ViewropeParameters,
     "cjepa": CjepaParameters,
     "memory": MemoryParameters,
+    "planner": PlannerParameters,
     "simulator": SimulatorParameters,
+    "gazebo": GazeboParameters,
 }
 
 
@@ -55,7 +59,7 @@ def launch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "launch": "LaunchDescription",
             "launch.actions": "DeclareLaunchArgument ExecuteProcess",
             "launch.conditions": "IfCondition UnlessCondition",
-            "launch.substitutions": "AndSubstitution LaunchConfiguration NotSubstitution",
+            "launch.substitutions": "AndSubstitution Command LaunchConfiguration NotSubstitution",
             "launch_ros": "",
             "launch_ros.actions": "Node",
             "launch_ros.parameter_descriptions": "ParameterValue",
@@ -105,6 +109,19 @@ def names_used(value: object) -> Iterator[str]:
             yield from names_used(item)
 
 
+def strings(value: object) -> Iterator[str]:
+    """All texts in something."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Recorded):
+        yield from strings([value.given, value.options])
+    elif isinstance(value, dict):
+        yield from strings(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from strings(item)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
 def test_a_launch_file_declares_the_standard_arguments_and_describes_each(file: Path) -> None:
     declared = of("DeclareLaunchArgument", actions(file))
@@ -139,6 +156,7 @@ def test_each_launch_file_has_what_only_it_needs() -> None:
     }
     assert {"bag", "rate"} <= declared["replay.launch.py"]
     assert {"world", "seed"} <= declared["simulation.launch.py"]
+    assert "world" in declared["gazebo.launch.py"]
     assert {"color_topic", "depth_topic", "info_topic"} <= declared["robot.launch.py"]
 
 
@@ -152,6 +170,9 @@ def test_the_arguments_reach_the_parameters_of_the_nodes(file: Path) -> None:
         if "simulation" in file.name:
             wanted |= {"scene", "seed"}
             assert list(names_used(common["scene"])) == ["world"]
+        elif "gazebo" in file.name:
+            wanted |= {"scene"}
+            assert common["scene"].given[0][-1] == "/scene.yaml"
         assert set(common) == wanted
         declared = {name for kind in KINDS.values() for name in rules(kind)}
         assert wanted - {"use_sim_time"} <= declared
@@ -179,6 +200,28 @@ def test_rviz_starts_only_if_asked_and_never_headless(file: Path) -> None:
     flag, config = rviz.options["arguments"]
     assert flag == "-d"
     assert (ROOT / str(config[-1]).lstrip("/")).is_file()
+
+
+def test_gazebo_starts_with_the_files_that_a_world_folder_has() -> None:
+    described = actions(ROOT / "launch" / "gazebo.launch.py")
+    named = [
+        part
+        for action in described
+        for part in strings(action.options)
+        if part.startswith("/") and part.endswith((".sdf", ".yaml", ".urdf"))
+    ]
+    files = {"/world.sdf", "/bridge.yaml", "/robot.urdf", "/scene.yaml"}
+    assert files <= set(named)
+    assert all((ROOT / "worlds" / "gazebo" / f.lstrip("/")).is_file() for f in files)
+    window, server = of("ExecuteProcess", described)
+    assert type(window.options["condition"]).__name__ == "UnlessCondition"
+    assert type(server.options["condition"]).__name__ == "IfCondition"
+    assert "-s" in server.options["cmd"]
+    depends = (ROOT / "package.xml").read_text()
+    for node in of("Node", described):
+        assert node.options["package"] in {"permanence", "rviz2"} or (
+            f"<exec_depend>{node.options['package']}</exec_depend>" in depends
+        )
 
 
 def test_rviz_shows_topics_that_exist_with_displays_of_their_type() -> None:
