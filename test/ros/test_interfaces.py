@@ -51,8 +51,12 @@ def test_a_node_connects_only_what_its_row_of_the_table_lists(
     graph: Any, tmp_path: Path, name: str
 ) -> None:
     point = next(iter(importlib.metadata.entry_points(group="permanence.nodes", name=name)))
-    file = [Parameter("file", value=str(tmp_path / "memory.db"))] if name == "memory" else []
-    node = graph.add(point.load()(context=graph.context, parameter_overrides=file))
+    needs = {
+        "memory": [Parameter("file", value=str(tmp_path / "memory.db"))],
+        "gazebo": [Parameter("scene", value=str(ROOT / "worlds" / "gazebo" / "scene.yaml"))],
+    }
+    overrides = needs.get(name, [])
+    node = graph.add(point.load()(context=graph.context, parameter_overrides=overrides))
     fixed = {p.topic_name for p in node.publishers} | {s.topic_name for s in node.subscriptions}
     services = {s.srv_name for s in node.services}
     assert node.trigger_configure().name == "SUCCESS"
