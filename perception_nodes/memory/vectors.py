@@ -1,14 +1,14 @@
-"""Search by appearance: exact, and only among vectors of one model.
+"""Search by appearance, only among vectors of one model.
 
-The number of vectors is bounded (one for each object and model, and those of the key frames that
-are kept), so that an exact search in memory is fast enough and no index has to be kept true.
+Vectors of key frames are read once and kept in memory (`nearest.py`: exact up to 100,000, by cells
+beyond); the few latents of objects, which change, are read for each question.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,18 @@ import numpy as np
 from perception_nodes.arrays import Floats
 from perception_nodes.errors import MemoryStoreError
 from perception_nodes.memory.keyframes import Pictures
+from perception_nodes.memory.nearest import Nearest
 from perception_nodes.memory.rows import clean
 
 _LATENTS = "SELECT object, stamp, 0 AS id, vector FROM latent WHERE model_id = :model ORDER BY id"
 _PICTURES = """
 SELECT object, stamp, id, vector FROM keyframe
-WHERE model_id = :model AND vector IS NOT NULL AND id > :last ORDER BY id
+WHERE model_id = :model AND id > :last ORDER BY id LIMIT :k
 """
-_COUNT = """
-SELECT count(*) FROM keyframe WHERE model_id = :model AND vector IS NOT NULL AND id <= :last
-"""
+_AT_ONCE = 20_000  # vectors that are read
+_DELETED = "SELECT value FROM progress WHERE name = 'keyframes deleted'"
+
+About = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +47,14 @@ class Look:
     similarity: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Matrix:
-    """Unit rows, and the object, time and key frame that each belongs to."""
+@dataclass(slots=True, eq=False)
+class _Gallery:
+    """The key frames of a model, by their rows in `index`: object, time and number."""
 
-    rows: Floats
-    about: list[tuple[str, int, int]]
-
-    @classmethod
-    def of(cls, rows: Sequence[sqlite3.Row], size: int) -> _Matrix:
-        rows = [row for row in rows if len(row["vector"]) == 4 * size]
-        data = np.frombuffer(b"".join(row["vector"] for row in rows), "<f4").reshape(-1, size or 1)
-        norms = np.linalg.norm(data, axis=1, keepdims=True)
-        about = [(row["object"], row["stamp"], row["id"]) for row in rows]
-        return cls(data / np.where(norms > 0, norms, 1.0), about)
-
-    def __add__(self, other: _Matrix) -> _Matrix:
-        if not len(other.about):
-            return self
-        if not len(self.about):
-            return other
-        return _Matrix(np.vstack([self.rows, other.rows]), self.about + other.about)
+    deleted: int  # how many key frames of the memory had been deleted when it was begun
+    index: Nearest
+    about: list[About] = field(default_factory=list)
+    last: int = 0  # number of the newest one that was read
 
 
 class Looks(Pictures):
@@ -73,7 +62,7 @@ class Looks(Pictures):
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         super().__init__(path, db)
-        self._matrices: dict[str, _Matrix] = {}
+        self._galleries: dict[str, _Gallery] = {}
 
     def similar(self, vector: Floats, model_id: str, k: int = 10) -> list[Look]:
         """The appearances that are most like a vector, most similar first.
@@ -87,39 +76,52 @@ class Looks(Pictures):
         Raises:
             MemoryStoreError: The vector is not of the size of that model's, or not finite.
         """
+        model = clean(model_id)
         wanted = np.asarray(vector, dtype=np.float32).ravel()
-        parts = [part for part in self._parts(clean(model_id)) if part.about]
-        if not parts:
+        latents = self._rows(_LATENTS, model=model)
+        gallery = self._gallery(model, latents)
+        if gallery is None:
             return []
-        size = parts[0].rows.shape[1]
+        size = gallery.index.size
         if wanted.shape != (size,) or not np.isfinite(wanted).all():
             raise MemoryStoreError(
-                f"vectors of {clean(model_id)!r} have {size} finite numbers",
+                f"vectors of {model!r} have {size} finite numbers",
                 "give a latent of the same model",
             )
         wanted /= max(float(np.linalg.norm(wanted)), 1e-12)
-        cosine = np.concatenate([part.rows @ wanted for part in parts])
-        about = [part.about for part in parts]
-        best = np.argpartition(-cosine, min(k, len(cosine)) - 1)[:k]
-        order: list[int] = sorted(best.tolist(), key=lambda i: (-float(cosine[i]), i))
-        found = []
-        for i in order:
-            part, row = (0, i) if i < len(about[0]) else (1, i - len(about[0]))
-            found.append(Look(*about[part][row], float(cosine[i])))
-        return found
+        rows, about = _units(latents, size)
+        found = [Look(*about[i], float(c)) for i, c in enumerate((rows @ wanted).tolist())]
+        found += [Look(*gallery.about[i], c) for i, c in gallery.index.search(wanted, k)]
+        found.sort(key=lambda look: -look.similarity)
+        return found[:k]
 
-    def _parts(self, model_id: str) -> tuple[_Matrix, _Matrix]:
-        """Everything of a model; of the key frames only what is new is read again."""
-        known = self._matrices.get(model_id, _Matrix(np.zeros((0, 1), np.float32), []))
-        last = known.about[-1][2] if known.about else 0
-        if self._rows(_COUNT, model=model_id, last=last)[0][0] != len(known.about):
-            known, last = _Matrix(np.zeros((0, 1), np.float32), []), 0  # some were forgotten
-        latents = self._rows(_LATENTS, model=model_id)
-        added = self._rows(_PICTURES, model=model_id, last=last)
-        newest = latents[-1:] or added[-1:]
-        size = (
-            known.rows.shape[1] if known.about else len(newest[0]["vector"]) // 4 if newest else 0
-        )
-        known = known + _Matrix.of(added, size)
-        self._matrices = {model_id: known}  # one model at a time, as a robot has
-        return _Matrix.of(latents, size), known
+    def _gallery(self, model_id: str, latents: Sequence[sqlite3.Row]) -> _Gallery | None:
+        """The key frames of a model, of which only new ones are read; None without any vector."""
+        deleted = int(self._rows(_DELETED)[0][0])
+        known = self._galleries.get(model_id)
+        if known is not None and known.deleted != deleted:
+            known = None  # some were forgotten
+        while True:
+            last = 0 if known is None else known.last
+            added = self._rows(_PICTURES, model=model_id, last=last, k=_AT_ONCE)
+            if known is None and (first := [*latents[-1:], *added[:1]]):
+                known = _Gallery(deleted, Nearest(len(first[0]["vector"]) // 4))
+            if known is None or not added:
+                break
+            rows, about = _units(added, known.index.size)
+            known.index.add(rows)
+            known.about += about
+            known.last = added[-1]["id"]
+            if len(added) < _AT_ONCE:
+                break
+        self._galleries = {} if known is None else {model_id: known}  # a robot has one model
+        return known
+
+
+def _units(rows: Sequence[sqlite3.Row], size: int) -> tuple[Floats, list[About]]:
+    """Vectors of length one, and what each belongs to; those of another size are left out."""
+    rows = [row for row in rows if len(row["vector"]) == 4 * size]
+    data = np.frombuffer(b"".join(row["vector"] for row in rows), "<f4").reshape(-1, size)
+    norms = np.linalg.norm(data, axis=1, keepdims=True)
+    about = [(row["object"], row["stamp"], row["id"]) for row in rows]
+    return data / np.where(norms > 0, norms, 1.0), about
