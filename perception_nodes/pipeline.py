@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from perception_nodes.cjepa.kalman_futures import KalmanFutures
 from perception_nodes.cjepa.source import EventSource, FutureSource
 from perception_nodes.objects.tracker import ObjectTracker
-from perception_nodes.scene import Frame, SceneState, Slots
+from perception_nodes.scene import Frame, ObjectState, SceneState, Slots
 from perception_nodes.viewrope.source import SlotSource
 
 
@@ -43,6 +43,7 @@ class Pipeline:
         memory: Keeps them; None to run without.
         futures: Foresees what they will do; None for the Kalman filter.
         events: Tells what the tracker can't, such as contacts; None to do without.
+        physics: Gives the states with what is believed of mass and friction; None to do without.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class Pipeline:
         memory: SceneMemory | None = None,
         futures: FutureSource | None = None,
         events: EventSource | None = None,
+        physics: Callable[[Sequence[ObjectState]], tuple[ObjectState, ...]] | None = None,
     ) -> None:
         self._slots = slots
         self._objects = objects
         self._futures = futures or KalmanFutures()
         self._events = events
+        self._physics = physics
         self._memory = memory
         self._timings: dict[str, float] = {}
 
@@ -83,6 +86,8 @@ class Pipeline:
         frame, slots, looking = look
         clock = [time.perf_counter()]
         objects, events = self._objects.update(frame, slots)
+        if self._physics is not None:
+            objects = self._physics(objects)
         clock.append(time.perf_counter())
         predictions, influences = self._futures.foresee(frame.stamp, objects)
         if self._events is not None:

@@ -141,7 +141,9 @@ def run_session(
         # networks work outside of the interpreter anyway
         apart = ahead and type(slots) is DepthFinder
         working = stack.enter_context(beside(slots)) if apart else slots
-        pipeline = Pipeline(working, tracker, memory, foresight.futures, foresight.events)
+        pipeline = Pipeline(
+            working, tracker, memory, foresight.futures, foresight.events, foresight.learn
+        )
         sinks: list[Sink] = [recorder, report, score, *extra_sinks]
         with _interruptible() as stopped, ProgressBar(title, total) as bar:
             outcome = run(known, pipeline, sinks, bar.advance, stopped, ahead=ahead)

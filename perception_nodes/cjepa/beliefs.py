@@ -36,6 +36,7 @@ _LEVEL = 0.006
 _REST_FRAMES = 3
 _FRAMES = 4
 _RELEASE, _LONG_AGO = 4, 1000
+_GAP = 0.25
 _TIP = 0.012
 _NANOSECONDS = 1e-9
 
@@ -98,6 +99,8 @@ class PhysicsBeliefs:
 
     def _note(self, name: str, moment: tuple[float, Floats], speed: float, touched: bool) -> None:
         slide = self._slides.setdefault(name, _Slide())
+        if slide.course and not 0.0 < moment[0] - slide.course[-1][0] < _GAP:
+            slide = self._slides[name] = _Slide()
         if touched or (slide.course and abs(moment[1][2] - slide.course[0][1][2]) > _LEVEL):
             self._finish(name)
         elif slide.course or speed > _SLIDING:

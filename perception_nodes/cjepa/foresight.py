@@ -5,9 +5,12 @@ The one place that knows which there are; commands and the node choose here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from perception_nodes.cjepa.actors import Actor
+from perception_nodes.cjepa.beliefs import PhysicsBeliefs
 from perception_nodes.cjepa.events import EventDetector
 from perception_nodes.cjepa.futures import CjepaFutures
 from perception_nodes.cjepa.kalman_futures import KalmanFutures
@@ -17,6 +20,7 @@ from perception_nodes.cjepa.motion import CjepaMotion, MotionModel
 from perception_nodes.cjepa.names import DEFAULT, KALMAN, LEARNED, MOTIONS
 from perception_nodes.cjepa.source import EventSource, FutureSource
 from perception_nodes.errors import ConfigurationError, ModelError
+from perception_nodes.scene import ObjectState
 
 
 class Foresight:
@@ -38,6 +42,8 @@ class Foresight:
         self.motion: MotionModel | None = None
         self.futures: FutureSource = KalmanFutures()
         self.events: EventSource | None = None
+        self._physics = PhysicsBeliefs()
+        self._actor: Actor | None = None
         self._learned: tuple[CjepaMotion, CjepaFutures, EventDetector] | None = None
         if model is not None:
             self._learned = CjepaMotion(model), CjepaFutures(model), EventDetector(model)
@@ -45,12 +51,22 @@ class Foresight:
 
     def tell(self, actor: Actor | None) -> None:
         """Who pushes things at the time of the frame to come; it counts for that frame only."""
+        self._actor = actor
         if self._learned is not None:
             for part in self._learned:
                 part.tell_actor(actor)
 
+    def learn(self, objects: Sequence[ObjectState]) -> tuple[ObjectState, ...]:
+        """The states after a frame with what is believed of their mass and friction."""
+        found = self._physics.update(objects, self._actor)
+        return tuple(
+            replace(item, log_mass=found[item.id][0], log_friction=found[item.id][1])
+            for item in objects
+        )
+
     def reset(self) -> None:
         """Forget earlier frames, in all parts that the tracker does not own."""
+        self._physics.reset()
         self.futures.reset()
         if self.events is not None:
             self.events.reset()

@@ -150,6 +150,7 @@ class CjepaNode(ManagedNode[CjepaParameters]):
             known = np.array([state.position for state in self._tracker.states()]).reshape(-1, 3)
             self._foresight.tell(self._actors.at(frame.stamp, known))
             objects, events = self._tracker.update(frame, slots)
+            objects = self._foresight.learn(objects)
             futures = self._foresight.futures.foresee(frame.stamp, objects)
             if self._foresight.events is not None:
                 events += self._foresight.events.tell(frame.stamp, objects)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,8 +31,13 @@ class Sighting:
 
     @classmethod
     def from_slot(cls, slot: Slot, camera: Pose, pose_noise: float) -> Sighting:
-        """Take a slot to the world with the camera's pose and its position noise (m)."""
+        """Take a slot to the world with the camera's pose and its position noise (m).
+
+        A latent with numbers that are none is left out: an encoder has failed, not the depth.
+        """
         r = camera.rotation
+        if slot.latent is not None and not np.isfinite(slot.latent).all():
+            slot = replace(slot, latent=None)
         return cls(
             slot,
             camera.apply(slot.pose.translation),

@@ -130,3 +130,11 @@ def test_objects_that_are_gone_are_forgotten_and_no_object_is_no_problem() -> No
     learned(beliefs, way(0.3, 0.8, 16))
     assert dict(beliefs.update([])) == {}
     assert beliefs.update([thing(0.0, 0.0, 100)])["o1"][1] == UNKNOWN_FRICTION
+
+
+@pytest.mark.parametrize("jump", [300, -300])
+def test_a_slide_across_a_gap_or_back_in_time_is_forgotten(jump: int) -> None:
+    beliefs, slide = PhysicsBeliefs(), way(0.3, 0.8, 16)
+    for k, (x, speed) in enumerate(slide):
+        found = beliefs.update([thing(x, speed, k if k < 8 else k + jump)])
+    assert found["o1"][1].variance > learned(PhysicsBeliefs(), slide).variance

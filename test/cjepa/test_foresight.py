@@ -146,3 +146,11 @@ def test_who_pushed_a_frame_ago_does_not_push_for_ever(model: WorldModel) -> Non
     foresight.tell(None)
     found = foresight.futures.foresee(2 * SECOND, [mug(0.0, 2 * SECOND)])
     assert found.influences == ()
+
+
+def test_states_come_with_beliefs_of_mass_and_friction_and_lose_nothing_else() -> None:
+    states = [mug(0.0, SECOND), mug(1.0, SECOND, name="o2")]
+    found = Foresight().learn(states)
+    assert [s.id for s in found] == ["o1", "o2"]
+    assert found[0].log_mass.variance < states[0].log_mass.variance
+    assert found[0].position is states[0].position
