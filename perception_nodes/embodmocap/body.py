@@ -88,8 +88,12 @@ class Body:
             self._vx = self._vx + (np.sign(dt) * t * t / 2.0) * _WHITE
             self._vv = self._vv + t * _WHITE
 
-    def correct(self, seen: Observation) -> Floats:
+    def correct(self, seen: Observation, doubt: float = 0.0) -> Floats:
         """Take what cameras show at the body's time.
+
+        Args:
+            seen: One person in V views.
+            doubt: Variance that cameras' poses add, m^2: that much is no reason to distrust.
 
         Returns:
             (V, 17, 3, 3) information of each view about each joint, robustly weighted.
@@ -100,7 +104,9 @@ class Body:
         hessian = prior
         by_view: Floats = np.zeros((len(seen.center), COUNT, 3, 3))
         for step in range(_STEPS):
-            spread = np.trace(self.covariances, axis1=1, axis2=2) / 3.0 if step == 0 else None
+            spread = np.full(COUNT, doubt)
+            if step == 0:
+                spread += np.trace(self.covariances, axis1=1, axis2=2) / 3.0
             by_view, pull = linearize(seen, x.reshape(COUNT, 3), spread)
             hessian, gradient = self._known(x, start, prior)
             full = hessian.reshape(COUNT, 3, COUNT, 3)
@@ -114,7 +120,7 @@ class Body:
         self._take(x, np.linalg.inv(hessian), prior)
         if self.bones is not None:
             # One more look from where it ended: what the measurements alone would have said.
-            by_view, pull = linearize(seen, self.joints)
+            by_view, pull = linearize(seen, self.joints, np.full(COUNT, doubt))
             self.bones.learn(self.joints, by_view.sum(axis=0), pull.sum(axis=0))
         return by_view
 

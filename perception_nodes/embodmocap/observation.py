@@ -94,16 +94,14 @@ def observe(views: Sequence[tuple[View, int]], noise: Noise) -> Observation:
     )
 
 
-def linearize(
-    seen: Observation, joints: Floats, spread: Floats | None = None
-) -> tuple[Floats, Floats]:
+def linearize(seen: Observation, joints: Floats, spread: Floats) -> tuple[Floats, Floats]:
     """Information of each view about each joint, and its pull.
 
     Args:
         seen: The measurements.
         joints: (17, 3) where joints are taken to be, world frame.
-        spread: (17,) variance by which `joints` may be off, m^2: what they are off by is then not
-            taken for an outlier. None once they fit.
+        spread: (17,) variance by which joints and cameras may be off, m^2: so much is not taken
+            for an outlier.
 
     Returns:
         (V, 17, 3, 3) J^T W J and (V, 17, 3) -J^T W r.
@@ -117,10 +115,9 @@ def linearize(
     off_u = seen.focal[:, None] * slope + seen.principal[:, None] - seen.pixels
     off_z = np.where(seen.depth_information > 0.0, depth - seen.depths, 0.0)
     weight_u, weight_z = seen.pixel_information * ahead, seen.depth_information * ahead
-    more = np.zeros(COUNT) if spread is None else spread
-    squared = np.sum(off_u**2, axis=-1) * weight_u / (1.0 + weight_u * gain[..., 0] ** 2 * more)
+    squared = np.sum(off_u**2, axis=-1) * weight_u / (1.0 + weight_u * gain[..., 0] ** 2 * spread)
     weight_u = weight_u * (_TAIL_U + 2.0) / (_TAIL_U + squared)
-    squared = off_z**2 * weight_z / (1.0 + weight_z * more)
+    squared = off_z**2 * weight_z / (1.0 + weight_z * spread)
     weight_z = weight_z * (_TAIL_Z + 1.0) / (_TAIL_Z + squared)
     # Jacobian in the camera's own axes: two rows of pixels and one of depth.
     jacobian = np.zeros((*depth.shape, 3, 3))

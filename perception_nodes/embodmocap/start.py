@@ -69,4 +69,3 @@ def agree(one: Observation, other: Observation) -> tuple[Observation, Floats]:
 def common(one: Observation, other: Observation) -> int:
     """How many joints two sets of views both see."""
     return int((one.seen.any(axis=0) & other.seen.any(axis=0)).sum())
-

@@ -61,6 +61,8 @@ class BodyTracker:
         self._bones, self._depth, self._most = bones, depth, most
         self.corrections: dict[str, Correction] = {}
         """By camera: what to do to its poses, and how sure they are."""
+        self.sightings: list[tuple[str, str, int, int]] = []
+        """Of the last update: person, camera, stamp, and index among the camera's persons."""
         self.supports: tuple[Supports, ...] = (Floor(),)
         """What feet and hands can touch."""
         self.reset()
@@ -82,6 +84,7 @@ class BodyTracker:
         A stamp more than a second before the newest is a clock that jumped back: everyone is
         forgotten.
         """
+        self.sightings = []
         views = sorted((self._corrected(v) for v in views), key=lambda v: v.keypoints.stamp)
         if views and views[-1].keypoints.stamp < self._stamp - _JUMP_NS:
             self.reset()
@@ -151,8 +154,12 @@ class BodyTracker:
             # So persistent an exchange is that of the body, not of the detector.
             track.body = body = self._body(seen, body.stamp)
             track.twists = 0
-        by_view = body.correct(seen)
+        doubt = max(_variance(self._doubt(view)) for view, _ in parts)
+        by_view = body.correct(seen, doubt)
         track.hits += 1
+        self.sightings += [
+            (track.id, v.keypoints.camera_name, v.keypoints.stamp, k) for v, k in parts
+        ]
         track.seen = max(track.seen, body.stamp)
         self._weigh(track, parts, by_view, seen)
         touching = contacts(
