@@ -30,6 +30,7 @@ from perception_nodes.ros.parameters import PATH, NodeParameters, count, number,
 from perception_nodes.ros.rclpy_factory import RclpyFactory
 from perception_nodes.ros.run import main as run_node
 from perception_nodes.scene import ObjectState, Sample
+from perception_simulation.gazebo.robot import pusher_urdf
 from perception_simulation.generator import generate
 from perception_simulation.pusher import velocity_of
 from perception_simulation.scene_file import load_scene
@@ -64,6 +65,7 @@ class SimulatorNode(ManagedNode[SimulatorParameters]):
         self.facts["scene"] = str(path or f"generated, seed {parameters.seed}")
         self._factory = RclpyFactory()
         self._outputs = {t.name: self.endpoints.advertise(t) for t in self.spec.publishes}
+        self._described = False
         self._restart, self._ended = threading.Event(), threading.Event()
         self.endpoints.offer(self.spec.offers("reset"), self._reset)
         self.listen("command", self._command)
@@ -123,6 +125,9 @@ class SimulatorNode(ManagedNode[SimulatorParameters]):
         frame, make = sample.frame, self._factory
         world_frame = self.parameters.world_frame
         self._stamp = frame.stamp
+        if not self._described:  # latched, and lost if it were sent before the node is active
+            self._send("robot_description", make.make("std_msgs/msg/String", data=pusher_urdf()))
+            self._described = True
         header = header_to_msg(frame.stamp, frame.frame_id, make)
         self._send("/clock", make.make("rosgraph_msgs/msg/Clock", clock=header.stamp))
         objects = sample.truth.objects if sample.truth is not None else ()

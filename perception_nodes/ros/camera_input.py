@@ -7,7 +7,8 @@ frames that are processed.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from perception_nodes.errors import InputError
@@ -70,7 +71,10 @@ class CalibrationInput:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """The messages that make one frame, not yet converted."""
+    """The messages that make one frame, not yet converted.
+
+    `links` are the poses of the robot's own links in the optical frame.
+    """
 
     stamp: int
     camera_name: str
@@ -78,6 +82,7 @@ class Shot:
     depth: Any
     calibration: Calibration
     pose: Pose | None
+    links: Mapping[str, Pose] = field(default_factory=dict)
 
     def frame(self) -> Frame:
         """Convert the images.
@@ -121,6 +126,8 @@ class CameraInput:
         self._transforms = TransformBuffer()
         self._waiting: deque[tuple[int, Any, Any]] = deque(maxlen=_MAX_WAITING)
         self._problem = ""
+        self._links: tuple[str, ...] = ()
+        self.unplaced: tuple[str, ...] = ()
         self.reset()
 
     def reset(self) -> None:
@@ -163,6 +170,10 @@ class CameraInput:
             raise refused
         return self._complete()
 
+    def follow(self, links: Iterable[str]) -> None:
+        """From now on, give the poses of these frames with every shot."""
+        self._links = tuple(links)
+
     def explain(self) -> str:
         """Why no frame is complete."""
         if self._calibration.current is None:
@@ -182,11 +193,14 @@ class CameraInput:
         for index in range(len(self._waiting) - 1, -1, -1):
             stamp, color, depth = self._waiting[index]
             pose, hopeless = self._pose(stamp, color.header.frame_id)
-            if pose is None and not hopeless and newest - stamp < self._patience:
+            links, awaited = self._places(stamp, color.header.frame_id)
+            awaited |= pose is None and not hopeless
+            if awaited and newest - stamp < self._patience:
                 continue
             for _ in range(index + 1):
                 self._waiting.popleft()
-            return Shot(stamp, self._camera_name, color, depth, calibration, pose)
+            self.unplaced = tuple(name for name in self._links if name not in links)
+            return Shot(stamp, self._camera_name, color, depth, calibration, pose, links)
         return None
 
     def _pose(self, stamp: int, frame_id: str) -> tuple[Pose | None, bool]:
@@ -195,6 +209,18 @@ class CameraInput:
         except TransformError as error:
             self._problem = str(error)
             return None, not error.may_resolve
+
+    def _places(self, stamp: int, frame_id: str) -> tuple[dict[str, Pose], bool]:
+        """Poses of the links that are known, and whether others may still come."""
+        links, awaited = {}, False
+        known = self._transforms.frames()
+        for name in self._links:
+            if name in known:  # no driver need ever publish the others
+                try:
+                    links[name] = self._transforms.lookup(frame_id, name, stamp)
+                except TransformError as error:
+                    awaited |= error.may_resolve
+        return links, awaited
 
     @property
     def problem(self) -> str:

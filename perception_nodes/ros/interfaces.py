@@ -99,6 +99,9 @@ DETECTIONS = TopicSpec(
     "boxes of a user's detector, with the stamp of the color image; if parameter slots asks for it",
     True,
 )
+ROBOT_DESCRIPTION = TopicSpec(
+    "robot_description", "std_msgs/msg/String", "LATCHED", "URDF; its links are no objects", True
+)
 SLOTS = TopicSpec("slots", "permanence/msg/SlotArray", "RESULTS", "objects as one image shows them")
 SLOT_MASKS = TopicSpec(
     "slot_masks", _IMAGE, "RESULTS", "mono8, value = slot index + 1, 0 for background"
@@ -133,7 +136,7 @@ NODES: tuple[NodeSpec, ...] = (
     NodeSpec(
         "viewrope",
         "finds the objects that a camera's images show",
-        (*camera_topics("camera"), DETECTIONS, TF, TF_STATIC),
+        (*camera_topics("camera"), DETECTIONS, TF, TF_STATIC, ROBOT_DESCRIPTION),
         (SLOTS, SLOT_MASKS),
     ),
     NodeSpec(
@@ -219,6 +222,7 @@ NODES: tuple[NodeSpec, ...] = (
             *(t for t in camera_topics("camera") if t.type_name != _COMPRESSED),
             CLOCK,
             TF,
+            replace(ROBOT_DESCRIPTION, optional=False, text="URDF of the pusher"),
             TRUTH_OBJECTS,
             TopicSpec("truth/people", _PEOPLE, "RESULTS", "true people"),
         ),

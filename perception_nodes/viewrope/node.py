@@ -3,7 +3,7 @@
 Subscribes, publishes: see `perception_nodes.ros.interfaces`. Parameter `slots` says what finds the
 objects: depth alone, the learned encoder, or a detector that publishes its detections. Without a
 transform at the stamp of an image its slots are published with an empty world frame, and
-/diagnostics says what is missing.
+/diagnostics says what is missing. Where the robot is described, its own links are masked.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from perception_nodes.errors import ConfigurationError
+from perception_nodes.frames.robot_description import read_urdf
+from perception_nodes.frames.robot_mask import RobotMask
 from perception_nodes.ros.camera_input import CameraInput, Shot
 from perception_nodes.ros.conversion import slots_to_msg
 from perception_nodes.ros.detection_messages import DETECTIONS_TYPE, DetectionInput
 from perception_nodes.ros.image_messages import labels_to_msg
 from perception_nodes.ros.interfaces import node
 from perception_nodes.ros.managed import ManagedNode
+from perception_nodes.ros.packages import mesh_file
 from perception_nodes.ros.parameters import ModelParameters, number, text
 from perception_nodes.ros.rclpy_factory import RclpyFactory, interface
 from perception_nodes.ros.run import main as run_node
@@ -46,6 +49,10 @@ class ViewropeParameters(ModelParameters):
     transform_patience: float = number(
         0.2, "how long an image waits for the transform of its stamp, s", 0.0, 5.0, read_only=True
     )
+    robot_padding: float = number(
+        0.02, "room around the robot's own links that is no object either, m", 0.0, 0.2,
+        read_only=True,
+    )  # fmt: skip
 
 
 class ViewropeNode(ManagedNode[ViewropeParameters]):
@@ -71,6 +78,8 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         self._slots = self.endpoints.advertise(self.spec.gives("slots"))
         self._masks = self.endpoints.advertise(self.spec.gives("slot_masks"))
         self._worker = self.employ(self._process)
+        self._robot: RobotMask | None = None
+        self.listen("robot_description", self._describe)
         self._connect(parameters.image_transport == "compressed")
 
     def forget(self) -> None:
@@ -83,6 +92,20 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
     def explain(self) -> str:
         """Why no frame is complete, or has no detections."""
         return self._camera.explain() if self._paired is None else self._paired.explain()
+
+    def degraded(self) -> str:
+        """Which parts of the robot are not masked."""
+        if self._robot is None:
+            return ""
+        problems = list(self._robot.robot.problems)
+        problems += [f"{name}: no transform at the image's time" for name in self._camera.unplaced]
+        return f"the robot itself is not masked fully: {'; '.join(problems)}" if problems else ""
+
+    def _describe(self, message: Any) -> None:
+        """Take the robot's description, whose links are no objects."""
+        robot = read_urdf(message.data, mesh_file)
+        self._camera.follow(robot.links)
+        self._robot = RobotMask(robot, self.parameters.robot_padding)
 
     def _make_source(self) -> SlotSource:
         parameters = self.parameters
@@ -129,7 +152,10 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
             self._source.reset()
         if shot.pose is None:
             self.health.dropped("pose unknown", detail=self._camera.problem)
-        slots = self._source.find(shot.frame())
+        frame, robot = shot.frame(), self._robot
+        if robot is not None:
+            frame = robot.without_robot(frame, shot.links)
+        slots = self._source.find(frame)
         message = slots_to_msg(slots, shot.pose, self.parameters.world_frame, self._factory)
         if self._masks.get_subscription_count():
             self._masks.publish(labels_to_msg(slots.labels, message.header, self._factory))

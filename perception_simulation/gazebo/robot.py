@@ -94,10 +94,15 @@ def robot_urdf(scene: Scene) -> str:
         _joint(robot, BASE, body, camera_pose(camera, base), "fixed")
         _joint(robot, body, optical_frame(camera.name), BODY_FROM_OPTICAL, "fixed")
     if scene.has_pusher:
-        stick = _joint(robot, BASE, PUSHER, Pose.identity(), "floating")
-        half = PUSHER_LENGTH / 2.0 + PUSHER_RADIUS
-        _urdf_cylinder(stick, Solid("cylinder", (PUSHER_RADIUS, half), _up(half), 1.0))
+        _urdf_stick(_joint(robot, BASE, PUSHER, Pose.identity(), "floating"))
     return text(robot, _HEAD)
+
+
+def pusher_urdf() -> str:
+    """The description of a robot that is nothing but the pusher, as in our own simulator."""
+    robot = ElementTree.Element("robot", {"name": PUSHER})
+    _urdf_stick(add(robot, "link", name=PUSHER))
+    return text(robot, "All of the simulated robot that a camera can see.")
 
 
 def _sensor(link: Element, scene: Scene, camera: MovingCamera, base: Pose) -> None:
@@ -125,6 +130,11 @@ def _sensor(link: Element, scene: Scene, camera: MovingCamera, base: Pose) -> No
 
 def _up(height: float) -> Floats:
     return np.array([0.0, 0.0, height])
+
+
+def _urdf_stick(link: Element) -> None:
+    half = PUSHER_LENGTH / 2.0 + PUSHER_RADIUS
+    _urdf_cylinder(link, Solid("cylinder", (PUSHER_RADIUS, half), _up(half), 1.0))
 
 
 def _urdf_cylinder(link: Element, solid: Solid) -> None:
