@@ -7,11 +7,15 @@ thread it would mostly wait for tracking and writing, and make them wait.
 from __future__ import annotations
 
 import multiprocessing
-import signal
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, cast
+
+import cv2
 
 from perception_nodes.errors import PermanenceError
 from perception_nodes.resources import cores
@@ -19,6 +23,12 @@ from perception_nodes.scene import Frame, Slots
 from perception_nodes.viewrope.source import SlotSource
 
 _PATIENCE = 5.0
+_START = "import sys; from perception_nodes.viewrope.beside import serve; serve(int(sys.argv[1]))"
+_KEEP = str(1 << 28)
+_ENVIRONMENT = {  # images come and go: memory given back to the system costs a tenth of the time
+    "MALLOC_MMAP_THRESHOLD_": _KEEP,
+    "MALLOC_TRIM_THRESHOLD_": _KEEP,
+}
 
 
 @contextmanager
@@ -41,13 +51,22 @@ class _Beside:
     """Passes calls on to the process."""
 
     def __init__(self, source: SlotSource) -> None:
-        # spawned, since threads of OpenCV do not survive a fork
-        context = multiprocessing.get_context("spawn")
+        # A new interpreter, since threads of OpenCV do not survive a fork, that imports only what
+        # the source needs: `multiprocessing` would import the whole command there again. In a
+        # session of its own, since Ctrl-C is for the command, which then closes the line.
         self.model_id = source.model_id
-        self._line, far_end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(far_end, source), daemon=True)
-        self._process.start()
+        self._line, far_end = multiprocessing.Pipe()
+        handle = far_end.fileno()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _START, str(handle)],
+            pass_fds=(handle,),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, **_ENVIRONMENT},
+        )
         far_end.close()
+        self._line.send(sys.path)
+        self._line.send(source)
 
     def find(self, frame: Frame) -> Slots:
         """As the source.
@@ -68,9 +87,11 @@ class _Beside:
     def close(self) -> None:
         """End the process."""
         self._line.close()
-        self._process.join(_PATIENCE)
-        if self._process.is_alive():
-            self._process.terminate()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _ask(self, method: str, *values: Any) -> Any:
         try:
@@ -86,16 +107,24 @@ class _Beside:
         return answer
 
 
-def _serve(line: Connection, source: SlotSource) -> None:
-    """Answer calls until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which then closes
-    while True:
-        try:
+def serve(handle: int) -> None:
+    """Answer calls until the other end of a connection closes.
+
+    Args:
+        handle: File descriptor of the connection; the search path of modules and the source come
+            first.
+    """
+    line = Connection(handle)
+    cv2.setNumThreads(1)  # the other cores are taken
+    try:
+        sys.path[:] = line.recv()
+        source = line.recv()
+        while True:
             method, values = line.recv()
-        except (EOFError, OSError):
-            return
-        try:
-            answer = getattr(source, method)(*values)
-        except Exception as error:  # noqa: BLE001 -- raised again where the answer is awaited
-            answer = error
-        line.send(answer)
+            try:
+                answer = getattr(source, method)(*values)
+            except Exception as error:  # noqa: BLE001 -- raised again where the answer is awaited
+                answer = error
+            line.send(answer)
+    except (EOFError, OSError):
+        return

@@ -49,7 +49,7 @@ def test_a_process_that_died_is_told_with_a_remedy() -> None:
     with beside(DepthFinder()) as source:
         assert source.find(FRAME).items
         source._process.kill()  # type: ignore[attr-defined]
-        source._process.join()  # type: ignore[attr-defined]
+        source._process.wait()  # type: ignore[attr-defined]
         with pytest.raises(PermanenceError, match="has ended") as caught:
             source.find(FRAME)
         assert caught.value.remedy
