@@ -20,10 +20,11 @@ import cv2
 from perception_nodes.errors import PermanenceError
 from perception_nodes.resources import cores
 from perception_nodes.scene import Frame, Slots
+from perception_nodes.viewrope.crossing import Crossing
 from perception_nodes.viewrope.source import SlotSource
 
 _PATIENCE = 5.0
-_START = "import sys; from perception_nodes.viewrope.beside import serve; serve(int(sys.argv[1]))"
+_START = "import sys; from perception_nodes.viewrope.beside import serve; serve(*sys.argv[1:])"
 _KEEP = str(1 << 28)
 _ENVIRONMENT = {  # images come and go: memory given back to the system costs a tenth of the time
     "MALLOC_MMAP_THRESHOLD_": _KEEP,
@@ -56,15 +57,18 @@ class _Beside:
         # session of its own, since Ctrl-C is for the command, which then closes the line.
         self.model_id = source.model_id
         self._line, far_end = multiprocessing.Pipe()
-        handle = far_end.fileno()
+        memory = os.memfd_create("permanence")
+        handles = (far_end.fileno(), memory)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(handle)],
-            pass_fds=(handle,),
+            [sys.executable, "-c", _START, *map(str, handles)],
+            pass_fds=handles,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             env={**os.environ, **_ENVIRONMENT},
         )
         far_end.close()
+        self._memory = memory
+        self._crossing = Crossing(self._line, memory)
         self._line.send(sys.path)
         self._line.send(source)
 
@@ -87,6 +91,7 @@ class _Beside:
     def close(self) -> None:
         """End the process."""
         self._line.close()
+        os.close(self._memory)
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
@@ -95,7 +100,7 @@ class _Beside:
 
     def _ask(self, method: str, *values: Any) -> Any:
         try:
-            self._line.send((method, values))
+            self._crossing.send((method, values))
             answer = self._line.recv()
         except (EOFError, OSError) as error:
             raise PermanenceError(
@@ -107,20 +112,22 @@ class _Beside:
         return answer
 
 
-def serve(handle: int) -> None:
+def serve(handle: str, memory: str) -> None:
     """Answer calls until the other end of a connection closes.
 
     Args:
         handle: File descriptor of the connection; the search path of modules and the source come
             first.
+        memory: File descriptor of the memory through which images come.
     """
-    line = Connection(handle)
+    line = Connection(int(handle))
+    crossing = Crossing(line, int(memory))
     cv2.setNumThreads(1)  # the other cores are taken
     try:
         sys.path[:] = line.recv()
         source = line.recv()
         while True:
-            method, values = line.recv()
+            method, values = crossing.receive()
             try:
                 answer = getattr(source, method)(*values)
             except Exception as error:  # noqa: BLE001 -- raised again where the answer is awaited
