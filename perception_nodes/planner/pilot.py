@@ -16,7 +16,9 @@ import numpy as np
 from perception_nodes.arrays import Floats
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.planner.constraints import Constraint
+from perception_nodes.planner.executive import committed
 from perception_nodes.planner.interface import Goal, Situation
+from perception_nodes.planner.sampling import errors
 from perception_nodes.planner.verify import Verifier
 from perception_nodes.scene import ObjectState, Plan, PlanStatus
 
@@ -93,13 +95,11 @@ class Pilot:
     Args:
         verifier: Judges goals and plans.
         budget: How long planning takes, s.
-        renew: After how much of a plan the next one is asked for, s.
     """
 
-    def __init__(self, verifier: Verifier, budget: float, renew: float = 0.3) -> None:
+    def __init__(self, verifier: Verifier, budget: float) -> None:
         self._verifier = verifier
         self._budget = budget
-        self._renew = renew
         self.goal: Goal | None = None
         self.reset()
 
@@ -156,12 +156,10 @@ class Pilot:
                 return None
             self._asked, self._last = True, now
             return Request(replace(self._situation, velocity=np.zeros(3)), self.goal, None)
-        if self._next is not None or course.elapsed(now) < self._renew:
+        begins = course.begins + round(committed(course.plan) * _SECOND)
+        if self._next is not None or now < begins - self._budget * _SECOND:
             return None
         self._asked, self._last = True, now
-        begins = now + round(self._budget * _SECOND)
-        end = course.begins + round(len(course.plan.velocity) * course.plan.interval * _SECOND)
-        begins = min(begins, end)
         return Request(_ahead(self._situation, course, begins), self.goal, begins)
 
     def adopt(self, request: Request, plan: Plan, now: int) -> None:
@@ -210,8 +208,10 @@ class Pilot:
         """How far the object is from its goal: m, level, and rad; NaN while unknown."""
         if self.goal is None or self._situation is None:
             return math.nan, math.nan
-        state = _known(self.goal.object_id, self._situation)
-        return (math.nan, math.nan) if state is None else goal_errors(state, self.goal)
+        try:
+            return errors(self._situation, self.goal)
+        except KeyError:
+            return math.nan, math.nan
 
     def _steer(self, course: _Course, now: int, situation: Situation) -> Floats:
         """The planned velocity, and back to the plan where the pusher strayed from it."""
@@ -242,20 +242,13 @@ class Pilot:
         assert self.goal is not None
         position, angle = self.errors()
         turned = not self.goal.angle_tolerance or angle <= self.goal.angle_tolerance
-        if position <= self.goal.position_tolerance and turned:
+        if position <= self.goal.position_tolerance and turned:  # no number is never there
             self._course = self._next = None
             self.outcome = Outcome(True, "", position, angle)
 
     def _fail(self, reason: str) -> None:
         self._course = self._next = None
         self.outcome = Outcome(False, reason, *self.errors())
-
-
-def goal_errors(state: ObjectState, goal: Goal) -> tuple[float, float]:
-    """How far an object is from a goal: meters, level, and radians about the vertical."""
-    offset = state.position[:2] - goal.target.translation[:2]
-    turn = goal.target.rotation.T @ state.pose.rotation
-    return float(np.linalg.norm(offset)), abs(math.atan2(turn[1, 0], turn[0, 0]))
 
 
 def _ahead(situation: Situation, course: _Course, at: int) -> Situation:
@@ -267,7 +260,7 @@ def _ahead(situation: Situation, course: _Course, at: int) -> Situation:
     k = min(course.index(at), len(course.plan.velocity) - 1)
     tip = course.at(at, course.plan.tip)
     velocity = np.zeros(3) if course.ended(at) else course.plan.velocity[k]
-    return replace(situation, objects=tuple(objects), tip=tip, velocity=velocity)
+    return replace(situation, stamp=at, objects=tuple(objects), tip=tip, velocity=velocity)
 
 
 def _moved(state: ObjectState, predicted: Floats, course: _Course, at: int) -> ObjectState:
@@ -276,11 +269,7 @@ def _moved(state: ObjectState, predicted: Floats, course: _Course, at: int) -> O
     c, s = math.cos(step[3]), math.sin(step[3])
     turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     pose = Pose(turn @ state.pose.rotation, state.position + step[:3])
-    return replace(state, pose=pose)
-
-
-def _known(object_id: str, situation: Situation) -> ObjectState | None:
-    return next((state for state in situation.objects if state.id == object_id), None)
+    return replace(state, stamp=at, pose=pose)
 
 
 def _cut(samples: Mapping[str, Floats], k: int) -> dict[str, Floats]:
