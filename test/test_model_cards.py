@@ -147,7 +147,8 @@ def test_the_networks_that_come_with_the_program_are_those_of_their_cards() -> N
         card = read_card(path)
         assert check_file(card, folder).stat().st_size < 15e6
         assert card.license == "Apache-2.0"
-        assert card.training["command"].startswith("permanence train")
+        # the planner's network is computed, not trained
+        assert card.name == "planner" or card.training["command"].startswith("permanence train")
     assert models("verify") == 0
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from perception_nodes.arrays import Floats
+from perception_nodes.planner.goals import errors
 from perception_nodes.planner.interface import Goal, Situation, Solver
-from perception_nodes.planner.sampling import errors
 from perception_nodes.scene import Plan, PlanStatus
 
 _NANOSECONDS = 1e-9

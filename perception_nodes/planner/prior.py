@@ -254,15 +254,28 @@ def roll(
 ) -> list[State]:
     """T + 1 states for candidates (B, T + 1, 3) of the tip, `interval` s a step."""
     states = [start]
-    state = start
-    parts = physics.substeps
     for t in range(tips.shape[1] - 1):
-        shift = (tips[:, t + 1] - tips[:, t]) / parts
-        for part in range(1, parts + 1):
-            tip = tips[:, t] + shift * part
-            state = step(xp, state, still, tip, shift, interval / parts, physics)
+        state = advance(xp, states[-1], still, tips[:, t], tips[:, t + 1], interval, physics)
         states.append(state)
     return states
+
+
+def advance(
+    xp: Any,
+    state: State,
+    still: Things,
+    before: Array,
+    after: Array,
+    interval: float,
+    physics: Physics,
+) -> State:
+    """The state one step of the plan later, while the tip goes from `before` to `after` (B, 3)."""
+    parts = physics.substeps
+    shift = (after - before) / parts
+    for part in range(1, parts + 1):
+        tip = before + shift * part
+        state = step(xp, state, still, tip, shift, interval / parts, physics)
+    return state
 
 
 def start_state(blocks: Blocks, candidates: int) -> State:

@@ -27,17 +27,18 @@ from perception_nodes.planner.candidates import (
     tips_of,
 )
 from perception_nodes.planner.cost import Aim, Weights
+from perception_nodes.planner.goals import held, problem, reached, relevant
 from perception_nodes.planner.interface import Goal, Situation
 from perception_nodes.planner.iteration import Search, draw, judge, narrowed_cem, narrowed_mppi
+from perception_nodes.planner.network_round import NetworkRound
 from perception_nodes.planner.prior import Physics, roll, start_state, things
-from perception_nodes.scene import ObjectState, Plan, PlanStatus
+from perception_nodes.scene import Plan, PlanStatus
 
 _NANOSECONDS = 1e-9
 _ABOVE = 0.03
 _RESERVE = 0.9
 _LOW = 0.02
 _NEAR = 0.12
-_BESIDE = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ class SamplingSolver:
         physics: What the prior assumes.
         weights: What counts.
         shapes: By object id, footprints that are known; see `blocks_of`.
+        network: Computes rounds of CEM in one call, for a GPU; None for NumPy, which is faster on
+            a CPU. It holds for the default moves, physics and weights only.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class SamplingSolver:
         physics: Physics | None = None,
         weights: Weights | None = None,
         shapes: dict[str, Floats] | None = None,
+        network: NetworkRound | None = None,
     ) -> None:
         self.table = table
         self.budget = budget or Budget()
@@ -132,6 +136,7 @@ class SamplingSolver:
         self.physics = physics or Physics()
         self.weights = weights or Weights()
         self.shapes = shapes or {}
+        self.network = network
         self._last: tuple[int, Goal, Plan] | None = None
         self._rng = np.random.default_rng(0)
 
@@ -143,22 +148,22 @@ class SamplingSolver:
     def plan(self, situation: Situation, goal: Goal, deadline: float) -> Plan:
         """See `Solver`."""
         clock = time.perf_counter()
-        problem = _problem(situation, goal)
-        if problem:
-            return held(situation, goal, self.moves, problem)
+        step, rest = self.moves.interval, PlanStatus.HOLDING
+        reason = problem(situation, goal)
+        if reason:
+            return held(situation, goal, step, reason, rest)
         if reached(situation, goal):
-            done = held(situation, goal, self.moves, "")
-            return _with_status(done, PlanStatus.SUCCEEDED)
+            return held(situation, goal, step, "", PlanStatus.SUCCEEDED)
         task = self._task(situation, goal, clock, deadline)
         best, rounds = self._search(task)
         if best is None or not math.isfinite(best.cost):
-            return held(situation, goal, self.moves, "no candidate had a finite cost")
+            return held(situation, goal, step, "no candidate had a finite cost", rest)
         plan = self._plan(task, best, rounds)
         self._last = (situation.stamp, goal, plan)
         return plan
 
     def _task(self, situation: Situation, goal: Goal, clock: float, deadline: float) -> _Task:
-        near = _relevant(situation, goal, self.budget.most_objects)
+        near = relevant(situation, goal, self.budget.most_objects)
         blocks = blocks_of(near, self.shapes)
         height = self.table.height + self.moves.height
         heading = math.atan2(goal.target.rotation[1, 0], goal.target.rotation[0, 0])
@@ -231,7 +236,6 @@ class SamplingSolver:
         least = 0.1 * first
         longest = 0.0
         for number in range(budget.rounds):
-            began = time.perf_counter()
             noise = self._rng.standard_normal((budget.samples, moves.size))
             candidates = draw(np, search, noise, moves)
             costs = []
@@ -242,6 +246,7 @@ class SamplingSolver:
                 costs.append(self._judge(task, part, best.lifted))
                 longest = max(longest, time.perf_counter() - since)
             every = np.concatenate(costs)
+            every = np.where(np.isfinite(every), every, np.inf)
             winner = int(np.argmin(every))
             if every[winner] < best.cost:
                 best = _Best(candidates[winner], float(every[winner]), best.lifted)
@@ -249,7 +254,6 @@ class SamplingSolver:
                 search = narrowed_cem(np, candidates, every, budget.elites, least)
             else:
                 search = narrowed_mppi(np, candidates, every, budget.temperature, search)
-            del began
         return best, budget.rounds
 
     def _better(
@@ -271,8 +275,10 @@ class SamplingSolver:
         return np.asarray(0.02 + 0.03 * away)
 
     def _judge(self, task: _Task, candidates: Floats, lifted: bool) -> Floats:
-        still = things(task.blocks, self.physics)
         aim = task.aim if lifted else task.aim._replace(clearance=np.array(-1.0))
+        if self.network is not None:
+            return self.network.judge(candidates, task.blocks, aim, task.height)
+        still = things(task.blocks, self.physics)
         start = start_state(task.blocks, len(candidates))
         height = np.array(task.height)
         found = judge(
@@ -317,93 +323,6 @@ class SamplingSolver:
             deadline_used=used,
             status=PlanStatus.RUNNING,
         )
-
-
-def held(situation: Situation, goal: Goal, moves: Moves, reason: str) -> Plan:
-    """A plan that stays where it is."""
-    tips = np.repeat(np.nan_to_num(situation.tip)[None], 2, axis=0)
-    return Plan(
-        stamp=situation.stamp,
-        object_id=goal.object_id,
-        interval=moves.interval,
-        tip=tips,
-        velocity=np.zeros((1, 3)),
-        predicted={},
-        deviation={},
-        cost=math.inf,
-        physics_residual=0.0,
-        iterations=0,
-        deadline_used=0.0,
-        status=PlanStatus.HOLDING,
-        reason=reason,
-    )
-
-
-def _with_status(plan: Plan, status: PlanStatus) -> Plan:
-    from dataclasses import replace
-
-    return replace(plan, status=status, cost=0.0)
-
-
-def errors(situation: Situation, goal: Goal) -> tuple[float, float]:
-    """How far the object is from its goal: level distance, m, and heading, rad.
-
-    Raises:
-        KeyError: There is no such object.
-    """
-    item = next((item for item in situation.objects if item.id == goal.object_id), None)
-    if item is None:
-        raise KeyError(goal.object_id)
-    off = item.position[:2] - goal.target.translation[:2]
-    heading = math.atan2(goal.target.rotation[1, 0], goal.target.rotation[0, 0])
-    turn = (upright(item)[0][3] - heading + math.pi) % (2.0 * math.pi) - math.pi
-    return float(np.hypot(*off)), abs(turn)
-
-
-def reached(situation: Situation, goal: Goal) -> bool:
-    """Whether the object is where it shall be, within the tolerances."""
-    place, turn = errors(situation, goal)
-    return place <= goal.position_tolerance and (
-        goal.angle_tolerance == 0.0 or turn <= goal.angle_tolerance
-    )
-
-
-def _problem(situation: Situation, goal: Goal) -> str:
-    known = {item.id for item in situation.objects}
-    if goal.object_id not in known:
-        return f"there is no object {goal.object_id!r}"
-    target = goal.target
-    if not (np.isfinite(target.translation).all() and np.isfinite(target.rotation).all()):
-        return "the goal has numbers that are not finite"
-    if not (np.isfinite(situation.tip).all() and np.isfinite(situation.velocity).all()):
-        return "where the pusher is, is not known"
-    if not _finite(next(item for item in situation.objects if item.id == goal.object_id)):
-        return f"the state of object {goal.object_id!r} has numbers that are not finite"
-    return ""
-
-
-def _finite(item: ObjectState) -> bool:
-    parts = (item.position, item.pose.rotation, item.size, item.velocity, item.angular_velocity)
-    return all(bool(np.isfinite(part).all()) for part in parts)
-
-
-def _relevant(situation: Situation, goal: Goal, most: int) -> list[ObjectState]:
-    """The object to move, then those nearest to its way."""
-    objects = [item for item in situation.objects if _finite(item)]
-    chosen = next(item for item in objects if item.id == goal.object_id)
-    a, b = chosen.position[:2], goal.target.translation[:2]
-    way = b - a
-    length = max(float(way @ way), 1e-9)
-
-    reach = float(np.hypot(*chosen.size[:2])) / 2.0
-
-    def away(item: ObjectState) -> float:
-        share = min(max(float((item.position[:2] - a) @ way) / length, 0.0), 1.0)
-        own = float(np.hypot(*item.size[:2])) / 2.0
-        return float(np.hypot(*(item.position[:2] - a - share * way))) - own
-
-    others = sorted((o for o in objects if o is not chosen), key=lambda o: (away(o), o.id))
-    return [chosen, *[o for o in others if away(o) < _BESIDE + reach][: most - 1]]
 
 
 def _slices(values: Floats, size: int) -> list[Floats]:

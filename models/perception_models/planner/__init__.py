@@ -1,0 +1,1 @@
+"""The planner's round of sampling as one network."""
