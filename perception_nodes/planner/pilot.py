@@ -17,8 +17,8 @@ from perception_nodes.arrays import Floats
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.planner.constraints import Constraint
 from perception_nodes.planner.executive import committed
+from perception_nodes.planner.goals import errors
 from perception_nodes.planner.interface import Goal, Situation
-from perception_nodes.planner.sampling import errors
 from perception_nodes.planner.verify import Verifier
 from perception_nodes.scene import ObjectState, Plan, PlanStatus
 
