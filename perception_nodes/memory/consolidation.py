@@ -25,7 +25,8 @@ MOST_EVENTS = 100_000
 MOST_EPISODES = 500
 MOST_PICTURES = 10_000
 MOST_BELIEFS = 50_000
-AT_ONCE = 256  # events that become one episode
+AT_ONCE = 32  # events that become one episode, so that no frame pays for many
+_MOST_AT_ONCE = 256  # where a frame brings more than that
 
 _STAY = f"kind NOT IN ('{EPISODE}', '{FORGOTTEN}', 'repaired', 'map_corrected')"
 _MOST_NAMED = 16
@@ -40,9 +41,12 @@ AND NOT EXISTS (SELECT 1 FROM edge WHERE source = e.seq AND kind != 'part_of')
 ORDER BY seq LIMIT :k"""
 _LOOSE = _OLD + _ALONE
 _NEWEST_OF = """
-SELECT event FROM event_subject
-WHERE object = ? AND position = 0 AND kind IN ({kinds}) ORDER BY event DESC LIMIT 1
+SELECT (SELECT event FROM event_subject WHERE object = o.id AND position = 0
+    AND kind IN ({kinds}) ORDER BY event DESC LIMIT 1) FROM object o
 """
+
+Told = tuple[int, int, Counter[str], Counter[str]]
+"""Beginning and end of an episode, ns, how many events of each kind, and who took part."""
 
 
 @dataclass(slots=True)
@@ -57,6 +61,8 @@ class Consolidation:
     most: int
     count: int
     _loose: int = 0  # up to where loose events were looked for
+    _until: tuple[int, int] = (0, 0)  # end of the older half, and the newest event when it was
+    _episodes: dict[int, Told] | None = None
 
     @classmethod
     def of(cls, db: sqlite3.Connection, most: int) -> Consolidation:
@@ -68,30 +74,41 @@ class Consolidation:
         self.count += added
         if self.count <= self.most + AT_ONCE:
             return
-        victims = self._victims(db)
+        keep = _protected(db)
+        victims = self._victims(db, keep, batch.sequence)
         if not victims:
             self.most += self.most // 10  # all of it is needed; look again when there is more
             return
         self._drop(db, batch, victims)
         self._merge(db, batch)
-        _bound_pictures(db, _protected(db))
+        _bound_pictures(db, keep)
         _bound_beliefs(db)
-        self.count = int(db.execute("SELECT count(*) FROM event").fetchone()[0])
 
-    def _victims(self, db: sqlite3.Connection) -> list[int]:
-        keep = _protected(db)
-        newer = "SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?"
-        row = db.execute(newer, (self.most // 2,)).fetchone()
-        if row is None:
-            return []
+    def reload(self, db: sqlite3.Connection) -> None:
+        """Events came or went in another way, or a transaction was undone."""
+        self.count = int(db.execute("SELECT count(*) FROM event").fetchone()[0])
+        self._episodes, self._until = None, (0, 0)
+
+    def _victims(self, db: sqlite3.Connection, keep: set[int], newest: int) -> list[int]:
+        wanted = min(self.count - self.most, _MOST_AT_ONCE)
         for query, after in ((_LOOSE, self._loose), (_ANY, 0)):
-            limits = {"after": after, "until": row[0], "k": AT_ONCE + len(keep)}
-            found = [seq for (seq,) in db.execute(query, limits) if seq not in keep][:AT_ONCE]
-            if len(found) == AT_ONCE:
+            until = self._older_half(db, newest)
+            limits = {"after": after, "until": until, "k": wanted + len(keep)}
+            found = [seq for (seq,) in db.execute(query, limits) if seq not in keep][:wanted]
+            if len(found) == wanted:
                 if query == _LOOSE:
                     self._loose = found[-1]
                 return found
         return found
+
+    def _older_half(self, db: sqlite3.Connection, newest: int) -> int:
+        """Where the newer half of the log begins; a little too early, as that is slow to find."""
+        until, when = self._until
+        if newest - when > self.most // 20:
+            query = "SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?"
+            row = db.execute(query, (self.most // 2,)).fetchone()
+            self._until = until, _ = (0 if row is None else int(row[0]), newest)
+        return until
 
     def _drop(self, db: sqlite3.Connection, batch: Batch, victims: Sequence[int]) -> None:
         keys = json.dumps(victims)
@@ -100,37 +117,57 @@ class Consolidation:
         counts = Counter(row["kind"] for row in rows)
         who = Counter(name for row in rows for name in json.loads(row["subjects"]))
         stamps = [row["stamp"] for row in rows]
-        episode = _log(batch, min(stamps), max(stamps), counts, who)
+        episode = self._log(db, batch, (min(stamps), max(stamps), counts, who))
         db.execute(
             "INSERT OR IGNORE INTO edge (kind, source, target, weight, evidence) "
             "SELECT DISTINCT 'part_of', x.target, ?, 1.0, '[]' FROM edge x "
             "WHERE x.kind = 'causes' AND x.target BETWEEN ? AND ?",
             (episode, victims[0], victims[-1]),
         )
-        delete(db, rows)
+        self._delete(db, rows)
 
     def _merge(self, db: sqlite3.Connection, batch: Batch) -> None:
         """Make one of two small old neighbors where there are too many episodes."""
-        rows = db.execute(
-            "SELECT * FROM event WHERE kind = ? ORDER BY stamp, seq", (EPISODE,)
-        ).fetchall()
-        if len(rows) <= MOST_EPISODES:
+        known = self._known_episodes(db)
+        if len(known) <= MOST_EPISODES:
             return
-        told = [_read(row) for row in rows]
-        newest = max(row["stamp"] for row in rows) + 1
+        seqs = sorted(known, key=lambda seq: (known[seq][1], seq))
+        newest = known[seqs[-1]][1] + 1
+        sizes = [known[seq][2].total() for seq in seqs]
         costs = [
-            (told[i][2].total() + told[i + 1][2].total()) / (newest - rows[i + 1]["stamp"])
-            for i in range(len(rows) - 1)
+            (sizes[i] + sizes[i + 1]) / (newest - known[seqs[i + 1]][1])
+            for i in range(len(seqs) - 1)
         ]
         i = min(range(len(costs)), key=costs.__getitem__)
-        (since, _, counts, who), (_, until, more, others) = told[i], told[i + 1]
-        episode = _log(batch, since, until, counts + more, who + others)
-        for row in rows[i : i + 2]:
+        pair = seqs[i : i + 2]
+        (since, _, counts, who), (_, until, more, others) = (known[seq] for seq in pair)
+        episode = self._log(db, batch, (since, until, counts + more, who + others))
+        for seq in pair:
             db.execute(
                 "UPDATE OR IGNORE edge SET target = ? WHERE target = ? AND kind = 'part_of'",
-                (episode, row["seq"]),
+                (episode, seq),
             )
-        delete(db, rows[i : i + 2])
+        query = "SELECT * FROM event WHERE seq IN (?, ?)"
+        self._delete(db, db.execute(query, pair).fetchall())
+
+    def _known_episodes(self, db: sqlite3.Connection) -> dict[int, Told]:
+        if self._episodes is None:
+            rows = db.execute("SELECT * FROM event WHERE kind = ?", (EPISODE,)).fetchall()
+            self._episodes = {row["seq"]: _read(row) for row in rows}
+        return self._episodes
+
+    def _log(self, db: sqlite3.Connection, batch: Batch, told: Told) -> int:
+        seq = _log(batch, told)
+        self.count += 1
+        since, until, counts, who = told
+        self._known_episodes(db)[seq] = since, until, counts, Counter(_names(who))
+        return seq
+
+    def _delete(self, db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
+        delete(db, rows)
+        self.count -= len(rows)
+        for row in rows:
+            self._known_episodes(db).pop(row["seq"], None)
 
 
 def delete(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
@@ -163,10 +200,9 @@ def _protected(db: sqlite3.Connection) -> set[int]:
         keep |= {seq for (seq,) in db.execute(query, (row["object"],))}
     keep |= {seq for (seq,) in db.execute("SELECT max (seq) FROM label GROUP BY object")}
     groups = [kinds for name, kinds in ATTRIBUTES.items() if name != "label"]
-    for (name,) in db.execute("SELECT id FROM object").fetchall():
-        for kinds in groups:
-            query = _NEWEST_OF.format(kinds=", ".join(f"'{kind}'" for kind in kinds))
-            keep |= {seq for (seq,) in db.execute(query, (name,))}
+    for kinds in groups:
+        query = _NEWEST_OF.format(kinds=", ".join(f"'{kind}'" for kind in kinds))
+        keep |= {seq for (seq,) in db.execute(query) if seq is not None}
     front = set(keep)
     for _ in range(_DEEPEST):
         query = """SELECT source, evidence FROM edge WHERE kind != 'part_of'
@@ -180,17 +216,22 @@ def _protected(db: sqlite3.Connection) -> set[int]:
     return keep
 
 
-def _log(batch: Batch, since: int, until: int, counts: Counter[str], who: Counter[str]) -> int:
+def _log(batch: Batch, told: Told) -> int:
+    since, until, counts, who = told
     kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(counts.items()))
     length = (until - since) / _SECOND
-    names = tuple(name for name, _ in sorted(who.items(), key=lambda i: (-i[1], i[0])))
     text = f"{counts.total()} events in {length:.0f} s: {kinds}"
     evidence = (f"since {since}", *(f"{kind} {n}" for kind, n in sorted(counts.items())))
-    return batch.event(Entry(until, EPISODE, names[:_MOST_NAMED], text, evidence))
+    return batch.event(Entry(until, EPISODE, _names(who), text, evidence))
 
 
-def _read(row: sqlite3.Row) -> tuple[int, int, Counter[str], Counter[str]]:
-    """Beginning, end, counts and names of an episode."""
+def _names(who: Counter[str]) -> tuple[str, ...]:
+    """Who took part most often."""
+    ranked = sorted(who.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(name for name, _ in ranked[:_MOST_NAMED])
+
+
+def _read(row: sqlite3.Row) -> Told:
     evidence = json.loads(row["evidence"])
     counts: Counter[str] = Counter()
     for item in evidence[1:]:

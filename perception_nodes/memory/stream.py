@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -166,6 +167,8 @@ class StreamWriter(MemoryQueries):
             written = self._transact(scene, due)
         except sqlite3.Error as error:
             self._causes.undo(self._sequence)
+            with suppress(sqlite3.Error):
+                self._consolidation.reload(self._db)
             self._refused_at = scene.stamp
             self._refusal = str(explain(self.path, error))
             return

@@ -161,6 +161,7 @@ class Memory(StreamWriter):
                 events, observations, beliefs, objects = erase(db, span)
                 if events or observations or beliefs:
                     self._log(db, entry)
+            self._consolidation.reload(db)
             self._forget_lately(set(span.names))
             with self._store.alone():
                 erased = purge(db)

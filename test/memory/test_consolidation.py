@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,39 @@ def test_only_what_is_there_can_be_pinned(tmp_path: Path) -> None:
         for name, number in (("o99", None), ("", 10_000)):
             with pytest.raises(MemoryStoreError):
                 memory.pin(name, event=number)
+
+
+def test_no_frame_makes_an_episode_of_many_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the bound was lowered, and the same whether or not it was closed in between."""
+    monkeypatch.setattr(consolidation, "MOST_EPISODES", 10)
+    scenes = list(busy(220))
+    dumps = []
+    for pauses in ((), (150, 151, 200)):
+        path = tmp_path / f"{len(pauses)}.db"
+        with Memory(path) as memory:
+            for made in scenes[:120]:
+                memory.write(made)
+        for begin, end in pairwise((120, *pauses, len(scenes))):
+            with Memory(path, most_events=400) as memory:
+                for made in scenes[begin:end]:
+                    before = memory.status().events
+                    memory.write(made)
+                    assert memory.status().events >= before - 256
+                    assert memory.status().events == memory._consolidation.count
+        with MemoryReader(path) as reader:
+            assert reader.status().events <= 400 + consolidation.AT_ONCE + 30
+            dumps.append([e.evidence[1:] for e in reader.events(kind="episode")])
+    assert dumps[0] == dumps[1]
+
+
+def test_forgetting_does_not_confuse_the_count(tmp_path: Path) -> None:
+    with Memory(tmp_path / "memory.db", most_events=400) as memory:
+        for made in busy(60):
+            memory.write(made)
+        memory.forget("o2")
+        for made in busy(60, start=61):
+            memory.write(made)
+        assert memory._consolidation.count == memory.status().events
+        assert memory.events(kind="episode")

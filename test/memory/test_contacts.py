@@ -10,7 +10,7 @@ import pytest
 from beliefs import SECOND, event, scene, state
 
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.memory.contacts import box_gap
+from perception_nodes.memory.contacts import Boxes, box_gaps
 from perception_nodes.memory.writer import Memory
 from perception_nodes.scene import EventKind, Person, Visibility
 
@@ -34,7 +34,9 @@ def test_the_gap_of_two_boxes_is_that_of_their_faces_or_corners(
         [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
     )
     other = replace(state("o2", 0), pose=Pose(turned, np.array(offset)))
-    assert box_gap(state("o1", 0), other) == pytest.approx(gap, abs=1e-4)
+    boxes = Boxes.of([state("o0", 0, (0, 9, 0)), state("o1", 0), other])
+    found = box_gaps(boxes, np.array([1, 0]), np.array([2, 1]))
+    assert found == pytest.approx([gap, 8.9], abs=1e-4)
 
 
 def slide(
