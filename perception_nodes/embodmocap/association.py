@@ -18,8 +18,8 @@ _LEAST_JOINTS = 4
 _APART = 0.12
 _SWAP_GAIN, _SWAP_SHARE = 40.0, 0.4
 _PAIRS = tuple(zip(LEFT, RIGHT, strict=True))
-_GROUPS = (_PAIRS, _PAIRS[2:5], _PAIRS[5:8])
-"""Everything, arms, legs: what a detector exchanges together."""
+_GROUPS = tuple((pairs, np.array(pairs).ravel()) for pairs in (_PAIRS, _PAIRS[2:5], _PAIRS[5:8]))
+"""Everything, arms, legs: what a detector exchanges together, as pairs and as joints."""
 
 
 def assign(
@@ -95,15 +95,16 @@ def untwist(seen: Observation, joints: Floats, covariances: Floats) -> tuple[Obs
         The views, and whether something was exchanged.
     """
     changed = False
-    for view in range(len(seen.center)):
-        for pairs in _GROUPS:
-            members = np.array(pairs).ravel()
-            other = swapped(seen, view, pairs)
-            now, then = (
-                float(np.minimum(misfit(s, joints, covariances)[view, members], 4 * _CAP).sum())
-                for s in (seen, other)
-            )
-            if now - then > _SWAP_GAIN and then < _SWAP_SHARE * now:
+    now = np.minimum(misfit(seen, joints, covariances), 4 * _CAP)
+    for view in np.flatnonzero(now.sum(axis=1) > _SWAP_GAIN):
+        for pairs, members in _GROUPS:
+            before = float(now[view, members].sum())
+            if before < _SWAP_GAIN:
+                continue
+            other = swapped(seen, int(view), pairs)
+            off = np.minimum(misfit(other, joints, covariances)[view, members], 4 * _CAP)
+            after = float(off.sum())
+            if before - after > _SWAP_GAIN and after < _SWAP_SHARE * before:
                 seen, changed = other, True
                 break
     return seen, changed

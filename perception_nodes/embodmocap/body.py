@@ -14,16 +14,17 @@ from __future__ import annotations
 import numpy as np
 
 from perception_nodes.arrays import Floats
-from perception_nodes.embodmocap.bones import Bones
+from perception_nodes.embodmocap.bones import Bones, forward
 from perception_nodes.embodmocap.observation import Observation, linearize
 from perception_nodes.embodmocap.skeleton import AGILITY, BODY_AGILITY, COUNT
 
 _N = 3 * COUNT
 _STEPS = 4
-_SETTLED = 1e-3
+_SETTLED = 3e-3
+_LEARN_EVERY = 3
 _SPEED = 1.0
 _LARGEST_STEP = 0.5
-_RIDGE = 1e-9
+_RIDGE, _LIGHT = 1e-9, 1.0
 
 _JOINTS = np.arange(COUNT)
 _WHITE = np.kron(np.diag(AGILITY) + BODY_AGILITY, np.eye(3))
@@ -42,6 +43,7 @@ class Body:
     def __init__(self, joints: Floats, covariance: Floats, bones: Bones | None, stamp: int) -> None:
         self.stamp = stamp
         self.bones = bones
+        self._corrections = 0
         self._x: Floats = np.asarray(joints, dtype=np.float64).reshape(_N).copy()
         self._v = np.zeros(_N)
         self._xx = covariance + 0.0
@@ -100,6 +102,7 @@ class Body:
         """
         prior = np.linalg.inv(self._xx + _RIDGE * np.eye(_N))
         start = self._x.copy()
+        ahead = forward(self.joints)
         x = start
         hessian = prior
         by_view: Floats = np.zeros((len(seen.center), COUNT, 3, 3))
@@ -108,7 +111,7 @@ class Body:
             if step == 0:
                 spread += np.trace(self.covariances, axis1=1, axis2=2) / 3.0
             by_view, pull = linearize(seen, x.reshape(COUNT, 3), spread)
-            hessian, gradient = self._known(x, start, prior)
+            hessian, gradient = self._known(x, start, prior, ahead)
             full = hessian.reshape(COUNT, 3, COUNT, 3)
             full[_JOINTS, :, _JOINTS, :] += by_view.sum(axis=0)
             gradient += pull.sum(axis=0).reshape(_N)
@@ -118,7 +121,8 @@ class Body:
             if most < _SETTLED:
                 break
         self._take(x, np.linalg.inv(hessian), prior)
-        if self.bones is not None:
+        self._corrections += 1
+        if self.bones is not None and self._corrections % _LEARN_EVERY == 0:
             # One more look from where it ended: what the measurements alone would have said.
             by_view, pull = linearize(seen, self.joints, np.full(COUNT, doubt))
             self.bones.learn(self.joints, by_view.sum(axis=0), pull.sum(axis=0))
@@ -143,7 +147,7 @@ class Body:
         A constant error of a camera is not averaged away over time. What many frames with the same
         error converge to is the balance of the measurements themselves, bones included.
         """
-        hessian, _ = self._known(self._x, self._x, np.linalg.inv(self._xx) * 0.02)
+        hessian, _ = self._known(self._x, self._x, _LIGHT * np.eye(_N), forward(self.joints))
         full = hessian.reshape(COUNT, 3, COUNT, 3)
         full[_JOINTS, :, _JOINTS, :] += by_view.sum(axis=0)
         offset = self.joints[None] - seen.center[:, None]
@@ -153,12 +157,14 @@ class Body:
         pushed = by_view @ turn
         return np.asarray(np.linalg.solve(hessian, pushed.transpose(1, 2, 0, 3).reshape(_N, -1)))
 
-    def _known(self, x: Floats, start: Floats, prior: Floats) -> tuple[Floats, Floats]:
+    def _known(
+        self, x: Floats, start: Floats, prior: Floats, ahead: Floats
+    ) -> tuple[Floats, Floats]:
         """Hessian (51, 51) and gradient (51,) of what is known without cameras."""
         gradient = prior @ (start - x)
         if self.bones is None:
             return prior.copy(), gradient
-        jacobian, off, weights = self.bones.residuals(x.reshape(COUNT, 3))
+        jacobian, off, weights = self.bones.residuals(x.reshape(COUNT, 3), ahead)
         weighted = jacobian.T * weights
         return prior + weighted @ jacobian, gradient - weighted @ off
 

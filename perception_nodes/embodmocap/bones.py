@@ -7,6 +7,8 @@ r_k = min(f . (X_knee - (X_hip + X_ankle) / 2) + s, 0) / s      knees bend forwa
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from perception_nodes.arrays import Floats
@@ -19,7 +21,7 @@ _SOFT = 0.012
 _LIMIT = 0.03
 _SLOW = 0.002
 _WANDER = 1e-8
-_SURE = 0.05
+_SURE, _VAGUE = 0.08, 1e-3
 
 
 def _bone(a: str, b: str) -> int:
@@ -37,8 +39,10 @@ _PARTS = np.array([(p, q) for _, _, p, q, _ in _LIMBS])
 _FOLDS = np.array([fold for *_, fold in _LIMBS])
 _LEGS = np.array([[INDEX[f"{s}_{p}"] for p in ("hip", "knee", "ankle")] for s in ("left", "right")])
 _HIPS = INDEX["left_hip"], INDEX["right_hip"]
-_SHOULDERS = [INDEX["left_shoulder"], INDEX["right_shoulder"]]
-_COUNT = len(BONES) + len(_LIMBS) + len(_LEGS)
+_SHOULDERS = INDEX["left_shoulder"], INDEX["right_shoulder"]
+_NECK_A, _NECK_B = np.array([INDEX["nose"]] * 2), np.array(_SHOULDERS)
+_NECK, _NECK_SPREAD = 0.29, 0.06
+_COUNT = len(BONES) + len(_LIMBS) + len(_LEGS) + len(_NECK_A)
 
 
 class Bones:
@@ -48,8 +52,13 @@ class Bones:
         self.lengths: Floats = LENGTHS.copy()
         self.variances: Floats = (LENGTH_SHARE * LENGTHS) ** 2
 
-    def residuals(self, joints: Floats) -> tuple[Floats, Floats, Floats]:
-        """Jacobian (C, 51), residuals (C,) in meters and their information (C,)."""
+    def residuals(self, joints: Floats, ahead: Floats) -> tuple[Floats, Floats, Floats]:
+        """Jacobian (C, 51), residuals (C,) in meters and their information (C,).
+
+        Args:
+            joints: (17, 3) where to linearize.
+            ahead: (3,) where the pelvis looks, see `forward`.
+        """
         jacobian = np.zeros((_COUNT, COUNT, 3))
         off, weights = np.zeros(_COUNT), np.zeros(_COUNT)
         unit, length = _ways(joints, _A, _B)
@@ -62,13 +71,16 @@ class Bones:
         rows = at + np.arange(len(_LIMBS))
         jacobian[rows, _ENDS[:, 0]], jacobian[rows, _ENDS[:, 1]] = unit, -unit
         off[rows], weights[rows] = short, (short < 0.0) / _LIMIT**2
-        forward = _forward(joints)
         rows = at + len(_LIMBS) + np.arange(len(_LEGS))
         hip, knee, ankle = _LEGS.T
-        bent = (joints[knee] - (joints[hip] + joints[ankle]) / 2.0) @ forward + _LIMIT
-        jacobian[rows, knee] = forward
-        jacobian[rows, hip] = jacobian[rows, ankle] = -forward / 2.0
+        bent = (joints[knee] - (joints[hip] + joints[ankle]) / 2.0) @ ahead + _LIMIT
+        jacobian[rows, knee] = ahead
+        jacobian[rows, hip] = jacobian[rows, ankle] = -ahead / 2.0
         off[rows], weights[rows] = bent, (bent < 0.0) / _LIMIT**2
+        unit, length = _ways(joints, _NECK_A, _NECK_B)
+        rows = _COUNT - len(_NECK_A) + np.arange(len(_NECK_A))
+        jacobian[rows, _NECK_A], jacobian[rows, _NECK_B] = unit, -unit
+        off[rows], weights[rows] = length - _NECK, 1.0 / _NECK_SPREAD**2
         return jacobian.reshape(_COUNT, -1), off, weights
 
     def learn(self, joints: Floats, information: Floats, pull: Floats) -> None:
@@ -79,13 +91,11 @@ class Bones:
             information: (17, 3, 3) of the measurements.
             pull: (17, 3), information times the way to where the measurements want them.
         """
-        least = np.linalg.eigvalsh(information)[:, 0]
-        well = least > 1.0 / _SURE**2
+        covariance = np.linalg.inv(information + _VAGUE * np.eye(3))
+        well = covariance.trace(axis1=1, axis2=2) < _SURE**2
         self.variances = np.minimum(self.variances + _WANDER, (LENGTH_SHARE * LENGTHS) ** 2)
         if not (well[_A] & well[_B]).any():
             return
-        safe = np.where(well[:, None, None], information, np.eye(3))
-        covariance = np.linalg.inv(safe)
         places = joints + (covariance @ pull[..., None])[..., 0]
         unit, length = _ways(places, _A, _B)
         spread = covariance[_A] + covariance[_B]
@@ -108,10 +118,11 @@ def _ways(joints: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats]:
     return way / np.maximum(length, 1e-6)[:, None], length
 
 
-def _forward(joints: Floats) -> Floats:
+def forward(joints: Floats) -> Floats:
     """(3,) where the pelvis looks: across the hips and up the trunk; zero if that is unclear."""
-    across = joints[_HIPS[0]] - joints[_HIPS[1]]
-    up = joints[_SHOULDERS].mean(axis=0) - joints[list(_HIPS)].mean(axis=0)
-    ahead = np.cross(across, up)
-    length = float(np.sqrt(ahead @ ahead))
-    return np.asarray(ahead / length) if length > 0.02 else np.zeros(3)
+    left, right = joints[_HIPS[0]], joints[_HIPS[1]]
+    x, y, z = (left - right).tolist()
+    u, v, w = (joints[_SHOULDERS[0]] + joints[_SHOULDERS[1]] - left - right).tolist()
+    ahead = np.array([y * w - z * v, z * u - x * w, x * v - y * u])
+    length = math.sqrt(float(ahead @ ahead))
+    return ahead / length if length > 0.04 else np.zeros(3)

@@ -302,10 +302,11 @@ class _Problem:
                 continue
             moved = (points - self.pivot) @ rotation(float(theta[c, 0])).T
             placed = moved + self.pivot + theta[c, 1:]
-            distance, index = self._tree.query(placed, distance_upper_bound=_MATCH)
+            distance, nearest = self._tree.query(placed, distance_upper_bound=_MATCH)
             found = np.isfinite(distance)
-            normals = self._surface.normals[index[found]]
-            off = np.einsum("ni,ni->n", normals, placed[found] - self._surface.points[index[found]])
+            index = np.asarray(nearest)[found]
+            normals = self._surface.normals[index]
+            off = np.einsum("ni,ni->n", normals, placed[found] - self._surface.points[index])
             jacobian = np.empty((len(off), 4))
             jacobian[:, 0] = normals[:, 1] * moved[found, 0] - normals[:, 0] * moved[found, 1]
             jacobian[:, 1:] = normals

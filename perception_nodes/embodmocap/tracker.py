@@ -27,7 +27,8 @@ _CONFIRMED = 3
 _TENTATIVE_NS, _PATIENCE_NS = 200_000_000, 1_000_000_000
 _LOST = 1.0
 _TWISTS = 15
-_BLEND = 0.2
+_BLEND = 0.5
+_WEIGH_EVERY = 4
 _HOLD = 0.05
 
 
@@ -161,7 +162,8 @@ class BodyTracker:
             (track.id, v.keypoints.camera_name, v.keypoints.stamp, k) for v, k in parts
         ]
         track.seen = max(track.seen, body.stamp)
-        self._weigh(track, parts, by_view, seen)
+        if track.hits % _WEIGH_EVERY == 1:
+            self._weigh(track, parts, by_view, seen)
         touching = contacts(
             body.joints, body.velocities, body.covariances, body.velocity_covariances, self.supports
         )
@@ -207,7 +209,7 @@ class BodyTracker:
         return bool(
             self._stamp - track.seen <= patience
             and np.isfinite(joints).all()
-            and float(np.median(np.trace(body.covariances, axis1=1, axis2=2))) < 3 * _LOST**2
+            and float(np.sort(body.covariances.trace(axis1=1, axis2=2))[COUNT // 2]) < 3 * _LOST**2
         )
 
     def _person(self, track: _Track) -> Person:

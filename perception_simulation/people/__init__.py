@@ -1,0 +1,1 @@
+"""People who move, and cameras that film them: joints with exact truth."""
