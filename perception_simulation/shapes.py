@@ -188,6 +188,19 @@ def _mug(shape: spec.Mug) -> Geometry:
     return Geometry(size, tuple(solids), skin, skin.vertices, rolls=True)
 
 
+def _tee(shape: spec.Tee) -> Geometry:
+    whole, thick, h = shape.length, shape.thickness, shape.height
+    stem = whole - thick
+    boxes = [
+        ((whole / 2.0, thick / 2.0, h / 2.0), (0.0, stem / 2.0, 0.0)),
+        ((thick / 2.0, stem / 2.0, h / 2.0), (0.0, -thick / 2.0, 0.0)),
+    ]
+    signs = np.array(np.meshgrid(*[(-1.0, 1.0)] * 3)).reshape(3, -1).T
+    corners = np.concatenate([np.array(center) + signs * half for half, center in boxes])
+    solids = [Solid("box", half, np.array(c), 8.0 * math.prod(half)) for half, c in boxes]
+    return Geometry(np.array([whole, whole, h]), tuple(solids), None, corners, rolls=False)
+
+
 def _rod(a: Floats, b: Floats, radius: float, origin: Floats) -> Solid:
     """A capsule between two points of the plane y = 0."""
     along = b - a
@@ -256,4 +269,5 @@ _BUILDERS: dict[type, Callable[[Any], Geometry]] = {
     spec.Mug: _mug,
     spec.Bottle: _bottle,
     spec.Bowl: _bowl,
+    spec.Tee: _tee,
 }

@@ -110,8 +110,30 @@ class Bowl:
     wall: float = 0.005
 
 
+@dataclass(frozen=True, slots=True)
+class Tee:
+    """A flat T, as in Push-T: a bar along x, and a stem from its middle toward -y.
+
+    `length` is that of the bar and of the whole along y; `thickness` is the width of both.
+    """
+
+    length: float
+    thickness: float
+    height: float
+
+
 Shape = (
-    Box | Sphere | Cylinder | Capsule | Ellipsoid | Superquadric | Revolution | Mug | Bottle | Bowl
+    Box
+    | Sphere
+    | Cylinder
+    | Capsule
+    | Ellipsoid
+    | Superquadric
+    | Revolution
+    | Mug
+    | Bottle
+    | Bowl
+    | Tee
 )
 
 

@@ -120,6 +120,8 @@ def _check_shape(name: str, shape: spec.Shape) -> None:
         _within(name, "wall", shape.wall, 0.001, shape.radius / 2.0)
     if isinstance(shape, spec.Bottle):
         _within(name, "neck_radius", shape.neck_radius, 0.0, shape.radius)
+    if isinstance(shape, spec.Tee):
+        _within(name, "thickness", shape.thickness, 0.001, 0.9 * shape.length)
     if isinstance(shape, spec.Revolution):
         if len(shape.profile) < 2:
             raise ConfigurationError(f"{name}: a profile needs at least two points")

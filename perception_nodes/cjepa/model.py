@@ -142,12 +142,14 @@ class WorldModel:
             history: The same objects in the last `HISTORY` steps, oldest first.
             steps: How many.
             robot: (HISTORY + steps, 6) tip and velocity of a pusher, from the oldest frame on to
-                where it will be; none if there is none.
+                where it will be; (B, HISTORY + steps, 6) for B ways that it may go, which are the
+                variants then; none if there is none.
             without: One variant of the scene each: the index of an object to leave out, or none.
         """
         support = support_height(history[-1])
         now = history[-1]
-        variants, count = len(without), len(now.ids)
+        arm = _robot_tokens(robot, HISTORY + steps, support)
+        variants, count = max(len(without), len(arm)), len(now.ids)
         if count == 0:
             return Rollout(np.zeros((variants, steps, 0, 18)), np.zeros((variants, steps, 0, 6)))
         states = np.repeat(np.stack([b.states for b in history])[None], variants, axis=0)
@@ -157,7 +159,7 @@ class WorldModel:
         for row, index in enumerate(without):
             if index is not None:
                 present[row, index] = 0.0
-        arm = _robot_tokens(robot, HISTORY + steps, support)
+        arm = np.broadcast_to(arm, (variants, *arm.shape[1:]))
         found, spread = [], []
         fixed = {
             "known": np.ones((variants, HISTORY, count)),
@@ -170,7 +172,7 @@ class WorldModel:
             moving = {
                 "states": states,
                 "beliefs": beliefs,
-                "robot": np.repeat(arm[None, step : step + HISTORY + 1], variants, axis=0),
+                "robot": arm[:, step : step + HISTORY + 1],
             }
             answer = self._network.run(
                 {name: x.astype(np.float32) for name, x in (fixed | moving).items()}
@@ -246,9 +248,10 @@ def nearest(bodies: Bodies, most: int, robot: Floats | None) -> list[int]:
 
 
 def _robot_tokens(robot: Floats | None, frames: int, support: float) -> Floats:
-    """(frames, 7): tip, velocity, and whether there is a robot."""
+    """(1 or B, frames, 7): tip, velocity, and whether there is a robot."""
     if robot is None:
-        return np.tile(np.array(_AWAY), (frames, 1))
-    tokens = np.concatenate((robot, np.ones((frames, 1))), axis=1)
-    tokens[:, 2] -= support
+        return np.tile(np.array(_AWAY), (1, frames, 1))
+    ways = robot.reshape(-1, frames, 6)
+    tokens = np.concatenate((ways, np.ones((*ways.shape[:2], 1))), axis=-1)
+    tokens[..., 2] -= support
     return tokens

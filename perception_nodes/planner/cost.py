@@ -22,6 +22,7 @@ class Weights:
         edge: How far an object leaves the support.
         effort: Mean speed of the tip, times a second.
         unsure: Standard deviation of where the object ends.
+        residual: Mean contradiction of two models, in squared standard deviations.
     """
 
     final: float = 3.0
@@ -32,6 +33,7 @@ class Weights:
     edge: float = 20.0
     effort: float = 0.02
     unsure: float = 0.5
+    residual: float = 0.003
 
 
 class Aim(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -26,12 +26,12 @@ from perception_nodes.planner.candidates import (
     proposals,
     tips_of,
 )
-from perception_nodes.planner.cost import Aim, Weights
+from perception_nodes.planner.cost import Aim, Weights, cost
 from perception_nodes.planner.goals import held, problem, reached, relevant
-from perception_nodes.planner.interface import Goal, Situation
+from perception_nodes.planner.interface import Goal, Rollout, Situation
 from perception_nodes.planner.iteration import Search, draw, judge, narrowed_cem, narrowed_mppi
 from perception_nodes.planner.network_round import NetworkRound
-from perception_nodes.planner.prior import Physics, roll, start_state, things
+from perception_nodes.planner.prior import Physics, State, roll, start_state, things
 from perception_nodes.scene import Plan, PlanStatus
 
 _NANOSECONDS = 1e-9
@@ -104,6 +104,7 @@ class _Best:
     candidate: Floats
     cost: float
     lifted: bool
+    residual: float = 0.0
 
 
 class SamplingSolver:
@@ -118,6 +119,8 @@ class SamplingSolver:
         shapes: By object id, footprints that are known; see `blocks_of`.
         network: Computes rounds of CEM in one call, for a GPU; None for NumPy, which is faster on
             a CPU. It holds for the default moves, physics and weights only.
+        rollout: Foresees in place of the physics prior.
+        second: Judges the best candidates again at the end; it may be slower than the first.
     """
 
     def __init__(
@@ -129,6 +132,8 @@ class SamplingSolver:
         weights: Weights | None = None,
         shapes: dict[str, Floats] | None = None,
         network: NetworkRound | None = None,
+        rollout: Rollout | None = None,
+        second: Rollout | None = None,
     ) -> None:
         self.table = table
         self.budget = budget or Budget()
@@ -137,7 +142,9 @@ class SamplingSolver:
         self.weights = weights or Weights()
         self.shapes = shapes or {}
         self.network = network
+        self.rollout, self.second = rollout, second
         self._last: tuple[int, Goal, Plan] | None = None
+        self._favorites: list[_Best] = []
         self._rng = np.random.default_rng(0)
 
     def reset(self) -> None:
@@ -179,6 +186,7 @@ class SamplingSolver:
 
     def _search(self, task: _Task) -> tuple[_Best | None, int]:
         best: _Best | None = None
+        self._favorites = []
         worst = 0.0
         for lifted, candidates in self._first(task):
             began = time.perf_counter()
@@ -188,7 +196,8 @@ class SamplingSolver:
                 return best, 0
         if best is None:
             return None, 0
-        return self._refine(task, best)
+        best, rounds = self._refine(task, best)
+        return self._reconsider(task, best), rounds
 
     def _first(self, task: _Task) -> list[tuple[bool, Floats]]:
         """Slices of proposals, the most promising first: whether they start anew, candidates."""
@@ -250,6 +259,10 @@ class SamplingSolver:
             winner = int(np.argmin(every))
             if every[winner] < best.cost:
                 best = _Best(candidates[winner], float(every[winner]), best.lifted)
+            self._favorites = [
+                _Best(candidates[k], float(every[k]), best.lifted)
+                for k in np.argsort(every, kind="stable")[: budget.elites]
+            ]
             if budget.method == "cem":
                 search = narrowed_cem(np, candidates, every, budget.elites, least)
             else:
@@ -276,6 +289,8 @@ class SamplingSolver:
 
     def _judge(self, task: _Task, candidates: Floats, lifted: bool) -> Floats:
         aim = task.aim if lifted else task.aim._replace(clearance=np.array(-1.0))
+        if self.rollout is not None:
+            return self._opinion(self.rollout, task, candidates, aim)[0]
         if self.network is not None:
             return self.network.judge(candidates, task.blocks, aim, task.height)
         still = things(task.blocks, self.physics)
@@ -285,6 +300,39 @@ class SamplingSolver:
             np, candidates, start, still, aim, height, self.moves, self.physics, self.weights
         )
         return np.asarray(found)
+
+    def _opinion(
+        self, rollout: Rollout, task: _Task, candidates: Floats, aim: Aim
+    ) -> tuple[Floats, Floats]:
+        """(B,) costs of candidates by a model, and its physics residuals."""
+        tips = tips_of(np, candidates, task.height, self.moves)
+        near = [o for o in task.situation.objects if o.id in task.blocks.ids]
+        near.sort(key=lambda o: task.blocks.ids.index(o.id))
+        futures = rollout.roll(
+            replace(task.situation, objects=tuple(near)), tips, self.moves.interval
+        )
+        level = futures.poses[..., [0, 1, 3]]
+        states = [
+            State(level[:, t], 0.0 * level[:, t], futures.deviation[:, t])
+            for t in range(level.shape[1])
+        ]
+        still = things(task.blocks, self.physics)
+        costs = cost(np, states, still, tips, aim, self.weights)
+        return costs + self.weights.residual * futures.residual, futures.residual
+
+    def _reconsider(self, task: _Task, best: _Best) -> _Best:
+        """The best of the favorites by the second opinion."""
+        if self.second is None or not self._favorites:
+            return best
+        favorites = [best, *(f for f in self._favorites if f.lifted == best.lifted)]
+        candidates = np.array([f.candidate for f in favorites])
+        aim = task.aim if best.lifted else task.aim._replace(clearance=np.array(-1.0))
+        costs, residuals = self._opinion(self.second, task, candidates, aim)
+        if not np.isfinite(costs).any():
+            return best
+        winner = int(np.nanargmin(costs))
+        chosen = favorites[winner]
+        return _Best(chosen.candidate, float(costs[winner]), best.lifted, float(residuals[winner]))
 
     def _plan(self, task: _Task, best: _Best, rounds: int) -> Plan:
         moves = self.moves
@@ -318,7 +366,7 @@ class SamplingSolver:
             predicted=predicted,
             deviation=deviation,
             cost=best.cost,
-            physics_residual=0.0,
+            physics_residual=best.residual,
             iterations=rounds,
             deadline_used=used,
             status=PlanStatus.RUNNING,

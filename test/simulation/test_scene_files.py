@@ -134,14 +134,15 @@ def test_every_shape_can_be_written_in_a_file() -> None:
         {"kind": "mug", "radius": 0.04, "height": 0.1},
         {"kind": "bottle", "radius": 0.04, "height": 0.2, "neck_radius": 0.01},
         {"kind": "bowl", "radius": 0.06, "height": 0.05},
+        {"kind": "tee", "length": 0.12, "thickness": 0.03, "height": 0.03},
     ]
     assert len(shapes) == len(spec.Shape.__args__)
     objects = [
-        {"name": f"o{i}", "shape": shape, "position": [0.18 * (i % 5) - 0.36, 0.2 * (i // 5)]}
+        {"name": f"o{i}", "shape": shape, "position": [0.18 * (i % 5) - 0.36, 0.2 * (i // 5) - 0.2]}
         for i, shape in enumerate(shapes)
     ]
     scene = scene_from({"objects": objects, "cameras": [{"path": [vars_of(CAMERA)]}]})
-    assert World(scene).present == tuple(f"o{i}" for i in range(10))
+    assert World(scene).present == tuple(f"o{i}" for i in range(len(shapes)))
 
 
 def vars_of(camera: spec.MovingCamera) -> dict[str, object]:
