@@ -121,6 +121,7 @@ class CauseFinder:
     _actions: list[_Action] = field(default_factory=list)
     _influences: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
     _effects: list[_Effect] = field(default_factory=list)
+    _partners: dict[str, list[tuple[str, _Span]]] = field(default_factory=dict)  # from _contacts
     _modeled: set[str] = field(default_factory=set)  # agents that the world model ever named
 
     def watch(self, scene: SceneState) -> None:
@@ -153,6 +154,10 @@ class CauseFinder:
         """
         for seq, entry in entries:
             self._note(seq, entry)
+        self._partners = {}
+        for pair, span in self._contacts.items():
+            for name in pair:
+                self._partners.setdefault(name, []).extend((other, span) for other in pair - {name})
         changed: dict[int, list[Edge]] = {}
         for _ in range(_ROUNDS):  # what set off in one frame is explained from its beginning on
             found = [effect for effect in self._ordered() if self._update(effect)]
@@ -223,10 +228,9 @@ class CauseFinder:
 
     def _touching(self, name: str, effect: _Effect) -> Iterator[tuple[str, _Span]]:
         """Who touched an object about the time of an effect."""
-        for pair, span in self._contacts.items():
-            if name in pair and span.overlaps(effect.since, effect.stamp + LATE):
-                for other in pair - {name}:
-                    yield other, span
+        for other, span in self._partners.get(name, ()):
+            if span.overlaps(effect.since, effect.stamp + LATE):
+                yield other, span
 
     def _update(self, effect: _Effect) -> bool:
         """Look for causes again; whether they are others than before."""

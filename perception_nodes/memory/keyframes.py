@@ -21,6 +21,7 @@ SIDE = 128
 _MARGIN = 0.3  # of the object's extent in the image, on each side
 _SMALLEST = 24  # pixels of the image
 _QUALITY = 75
+_SIGNS = np.stack(np.meshgrid(*[[-0.5, 0.5]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 _TOLD = frozenset(
     (
         *(EventKind.APPEARED, EventKind.REAPPEARED, EventKind.HIDDEN, EventKind.LOST),
@@ -72,14 +73,17 @@ def cut(
     """
     if frame.pose is None or not any(entry.kind in _TOLD for _, entry in entries):
         return
-    windows = {state.id: window_of(frame, state) for state in scene.objects}
     states = {state.id: state for state in scene.objects}
+    windows = dict(zip(states, windows_of(frame, list(states.values())), strict=True))
+    pictures: dict[str, bytes] = {}
     for seq, entry in entries:
         name = entry.subjects[0] if entry.subjects else ""
         window = windows.get(name)
         if entry.kind not in _TOLD or window is None or entry.stamp != frame.stamp:
             continue
         shows = [key for key, other in windows.items() if other and _overlap(window, other)]
+        if name not in pictures:
+            pictures[name] = _picture(frame.color, window)
         state = states[name]
         vector = None if state.latent is None else state.latent.astype("<f4")
         yield KeyFrame(
@@ -90,28 +94,38 @@ def cut(
             stamp=frame.stamp,
             camera=clean(frame.camera_name),
             window=window,
-            jpeg=_picture(frame.color, window),
+            jpeg=pictures[name],
             model_id=None if vector is None else clean(state.model_id),
             vector=vector,
         )
 
 
-def window_of(frame: Frame, state: ObjectState) -> Window | None:
-    """The part of an image in which an object's box is, with a margin; None if it is outside."""
+def windows_of(frame: Frame, states: Sequence[ObjectState]) -> list[Window | None]:
+    """The parts of an image in which objects' boxes are, with a margin; None if one is outside."""
+    if not states:
+        return []
     assert frame.pose is not None
-    signs = np.stack(np.meshgrid(*[[-0.5, 0.5]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    corners = (frame.pose.inverse() @ state.pose).apply(signs * state.size)
-    if not np.isfinite(corners).all() or corners[:, 2].min() <= 0.02:
-        return None
-    pixels, _ = frame.camera.project(corners)
-    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    inverse = frame.pose.inverse()
+    sizes = np.array([state.size for state in states])
+    turns = np.array([state.pose.rotation for state in states])
+    centers = np.array([state.position for state in states])
+    corners = (_SIGNS * sizes[:, None]) @ turns.transpose(0, 2, 1) + centers[:, None]
+    corners = inverse.apply(corners.reshape(-1, 3)).reshape(corners.shape)
+    ahead = np.isfinite(corners).all(axis=(1, 2)) & (corners[..., 2].min(axis=1) > 0.02)
+    pixels, _ = frame.camera.project(np.where(ahead[:, None, None], corners, 1.0))
+    low, high = pixels.min(axis=1), pixels.max(axis=1)
     margin = np.maximum(_MARGIN * (high - low), (_SMALLEST - (high - low)) / 2)
     rows, columns = frame.color.shape[:2]
     # The color image may have another resolution than the camera model.
     scale = np.array([columns / frame.camera.width, rows / frame.camera.height])
-    x0, y0 = np.floor((low - margin) * scale).astype(int).clip(0, [columns, rows])
-    x1, y1 = np.ceil((high + margin) * scale).astype(int).clip(0, [columns, rows])
-    return (int(x0), int(y0), int(x1), int(y1)) if x1 - x0 > 1 and y1 - y0 > 1 else None
+    first = np.floor((low - margin) * scale).clip(0, [columns, rows]).astype(int)
+    last = np.ceil((high + margin) * scale).clip(0, [columns, rows]).astype(int)
+    inside = ahead & (last - first > 1).all(axis=1)
+    windows = np.concatenate((first, last), axis=1).tolist()
+    return [
+        (x0, y0, x1, y1) if seen else None
+        for (x0, y0, x1, y1), seen in zip(windows, inside.tolist(), strict=True)
+    ]
 
 
 def _overlap(one: Window, other: Window) -> bool:

@@ -104,3 +104,22 @@ def test_a_hand_at_an_object_that_sets_off_moved_it(tmp_path: Path) -> None:
         assert found.first_cause is not None
         assert found.first_cause.seq == touched[0].seq
         assert "o1 and anna touch" in found.sentence
+
+
+def test_boxes_that_flicker_do_not_touch_anew_in_each_frame(tmp_path: Path) -> None:
+    with Memory(tmp_path / "memory.db") as memory:
+        for k in range(1, 101):  # o1 jitters beside o2: half a second close, half a second apart
+            stamp = k * SECOND // 20
+            x = 0.105 if k // 10 % 2 else 0.2
+            fast = state("o1", stamp, (x, 0, 0), velocity=np.ones(3))
+            memory.write(scene(stamp, fast, state("o2", stamp)))
+        assert len(memory.events(kind="contact_on")) == 3  # of 5, in 5 s
+
+
+def test_boxes_that_meet_in_a_single_frame_do_not_touch(tmp_path: Path) -> None:
+    with Memory(tmp_path / "memory.db") as memory:
+        for k in range(1, 60):
+            stamp = k * SECOND // 20
+            fast = state("o1", stamp, (0.105 if k == 30 else 0.3, 0, 0), velocity=np.ones(3))
+            memory.write(scene(stamp, fast, state("o2", stamp)))
+        assert memory.events(kind="contact_on") == []
