@@ -22,6 +22,28 @@ from perception_nodes.ros.images import color_image, depth_image
 from perception_nodes.scene import Frame
 
 _MAX_WAITING = 30
+_FUTURE_NS = 60_000_000_000
+
+
+def check_stamp(stamp: int, now: int) -> None:
+    """Refuse an image with a time that can't be that of the image.
+
+    Args:
+        stamp: Of its header, ns.
+        now: ns; 0 where there is no clock yet.
+
+    Raises:
+        InputError: There is no stamp, or it lies in the future.
+    """
+    if stamp == 0:
+        raise InputError(
+            "an image has the stamp 0", "make the driver stamp its images when they are taken"
+        )
+    if now and stamp > now + _FUTURE_NS:
+        raise InputError(
+            f"an image is stamped {(stamp - now) * 1e-9:.0f} s in the future",
+            "synchronize the clocks of the computers, or set use_sim_time on all nodes or on none",
+        )
 
 
 @dataclass(frozen=True, slots=True)

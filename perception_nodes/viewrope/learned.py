@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception_nodes.arrays import Floats
+from perception_nodes.errors import InputError
 from perception_nodes.geometry.transforms import BACKWARD_JUMP_NS
 from perception_nodes.inference.network import Array, Network
 from perception_nodes.scene import Frame, Slots
@@ -105,7 +106,12 @@ class LearnedFinder:
         return {**self._network.facts(), "key frames": str(len(self._memory)), **counts}
 
     def find(self, frame: Frame) -> Slots:
-        """Return the objects of a frame, in the order of the network's slots."""
+        """Return the objects of a frame, in the order of the network's slots.
+
+        Raises:
+            InputError: The network answered with numbers that are not finite; what is remembered
+                stays as it was.
+        """
         name = frame.camera_name
         if frame.stamp < self._stamps.get(name, frame.stamp) - BACKWARD_JUMP_NS:
             self.reset()
@@ -116,6 +122,12 @@ class LearnedFinder:
         chosen = self._recall(frame, key)
         given = self._inputs(frame, seen, key, chosen)
         found = {name: value[0] for name, value in self._network.run(given).items()}
+        spoiled = [output for output, value in found.items() if not np.isfinite(value).all()]
+        if spoiled:
+            raise InputError(
+                f"{self.model_id} gave numbers that are not finite ({', '.join(spoiled)}): "
+                "the image is left out"
+            )
         if frame.pose is not None:
             self._memory.observe(key, found["tokens"])
             self._states[name] = _State(

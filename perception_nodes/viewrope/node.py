@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.frames.robot_description import read_urdf
 from perception_nodes.frames.robot_mask import RobotMask
-from perception_nodes.ros.camera_input import CameraInput, Shot
+from perception_nodes.ros.camera_input import CameraInput, Shot, check_stamp
 from perception_nodes.ros.conversion import slots_to_msg
 from perception_nodes.ros.detection_messages import DETECTIONS_TYPE, DetectionInput
+from perception_nodes.ros.frozen import FrozenImages
+from perception_nodes.ros.geometry_messages import time_from_msg
 from perception_nodes.ros.image_messages import labels_to_msg
 from perception_nodes.ros.interfaces import node
 from perception_nodes.ros.managed import ManagedNode
@@ -49,6 +52,11 @@ class ViewropeParameters(ModelParameters):
     transform_patience: float = number(
         0.2, "how long an image waits for the transform of its stamp, s", 0.0, 5.0, read_only=True
     )
+    frozen_after: float = number(
+        2.0, "how long images may be all the same before the camera counts as frozen, s; 0: for "
+        "ever, for simulators without noise",
+        0.0, 3600.0, read_only=True,
+    )  # fmt: skip
     robot_padding: float = number(
         0.02, "room around the robot's own links that is no object either, m", 0.0, 0.2,
         read_only=True,
@@ -78,6 +86,7 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         self._slots = self.endpoints.advertise(self.spec.gives("slots"))
         self._masks = self.endpoints.advertise(self.spec.gives("slot_masks"))
         self._worker = self.employ(self._process)
+        self._frozen = FrozenImages(round(parameters.frozen_after * 1e9))
         self._robot: RobotMask | None = None
         self.listen("robot_description", self._describe)
         self._connect(parameters.image_transport == "compressed")
@@ -124,8 +133,8 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         if compressed:
             color, depth = f"{color}/compressed", f"{depth}/compressedDepth"
         camera = self._camera
-        self.listen(color, lambda m: self._take(camera.take_color(m)), required=True)
-        self.listen(depth, lambda m: self._take(camera.take_depth(m)), required=True)
+        self.listen(color, lambda m: self._image(camera.take_color, m), required=True)
+        self.listen(depth, lambda m: self._image(camera.take_depth, m), required=True)
         self.listen("camera/color/camera_info", lambda m: self._take(camera.take_info(m)))
         self.listen("/tf", lambda m: self._take(camera.take_transforms(m, static=False)))
         self.listen("/tf_static", lambda m: self._take(camera.take_transforms(m, static=True)))
@@ -134,6 +143,10 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
             _require_vision_msgs()
             topic = "camera/detections"
             self.listen(topic, lambda m: self._offer(paired.take_detections(m)), required=True)
+
+    def _image(self, take: Callable[[Any], Shot | None], message: Any) -> None:
+        check_stamp(time_from_msg(message.header.stamp), self.get_clock().now().nanoseconds)
+        self._take(take(message))
 
     def _take(self, shot: Shot | None) -> None:
         if shot is not None:
@@ -149,7 +162,13 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         shot, self._given.current = work
         if self._jumped_back.is_set():
             self._jumped_back.clear()
+            self._frozen.reset()
             self._source.reset()
+        frozen = self._frozen.look(shot.stamp, shot.color, shot.depth)
+        if frozen:  # what is in it may be gone for long: better to know nothing
+            detail = f"the camera is frozen: for {frozen:.1f} s all its images have been the same"
+            self.health.dropped("frozen image", detail=detail)
+            return
         if shot.pose is None:
             self.health.dropped("pose unknown", detail=self._camera.problem)
         frame, robot = shot.frame(), self._robot

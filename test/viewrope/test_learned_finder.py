@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +14,7 @@ from raytraced import CAMERA, Ball, Cuboid, Solid, look_at, picture
 
 from perception_kernels.unproject import unproject
 from perception_nodes.arrays import Bytes
-from perception_nodes.errors import ModelError
+from perception_nodes.errors import InputError, ModelError
 from perception_nodes.geometry.camera import Camera
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.scene import Frame, Slots
@@ -297,3 +299,30 @@ def test_a_network_that_is_no_slot_encoder_is_refused_with_the_reason(
     change(network)  # type: ignore[operator]
     with pytest.raises(ModelError, match=said):
         LearnedFinder(network)
+
+
+@pytest.mark.parametrize("output", ["tokens", "center", "masks"])
+def test_an_answer_with_numbers_that_are_none_costs_its_frame_and_no_memory(output: str) -> None:
+    class Spoiled(FakeEncoder):
+        sick = False
+
+        def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+            answer = super().run(inputs)
+            if self.sick:
+                answer[output] = answer[output].copy()
+                answer[output].reshape(-1)[3] = np.nan
+            return answer
+
+    network, healthy = Spoiled(), FakeEncoder()
+    finder, other = LearnedFinder(network), LearnedFinder(healthy)  # type: ignore[arg-type]
+    for second in (0.0, 0.2):
+        finder.find(show(second)[0])
+        other.find(show(second)[0])
+    network.sick = True
+    with pytest.raises(InputError, match=f"not finite.*{output}"):
+        finder.find(show(0.4)[0])
+    network.sick = False
+    after, wanted = finder.find(show(0.6)[0]), other.find(show(0.6)[0])
+    np.testing.assert_array_equal(after.labels, wanted.labels)
+    for name, value in healthy.given[-1].items():
+        np.testing.assert_array_equal(network.given[-1][name], value)
