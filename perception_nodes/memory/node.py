@@ -1,6 +1,7 @@
 """Node `memory`: object states and events in, answers out; it owns the memory file.
 
-Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. Writing happens in a thread;
+Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. Where color images come, what
+happened gets a small picture (parameter `pictures`). Writing happens in a thread;
 questions are answered from a second connection and never wait for the disk. Forgetting rewrites
 the file and keeps the writer waiting meanwhile.
 """
@@ -37,7 +38,8 @@ from perception_nodes.ros.geometry_messages import (
 )
 from perception_nodes.ros.interfaces import node
 from perception_nodes.ros.managed import ManagedNode
-from perception_nodes.ros.parameters import NAME, PATH, NodeParameters, text
+from perception_nodes.ros.parameters import NAME, PATH, NodeParameters, switch, text
+from perception_nodes.ros.picture_input import Picture, PictureInput, frame_of
 from perception_nodes.ros.rclpy_factory import RclpyFactory
 from perception_nodes.ros.run import main as run_node
 from perception_nodes.scene import (
@@ -52,6 +54,7 @@ from perception_nodes.scene import (
 
 _T = TypeVar("_T")
 
+TRANSPORTS = ("raw", "compressed")
 _QUEUE = 100
 _STATUS_PERIOD_S = 2.0
 _RECENT_NS = 200_000_000
@@ -67,6 +70,10 @@ class MemoryParameters(NodeParameters):
 
     file: str = text("~/.ros/permanence/memory.db", "the memory file; made where missing", PATH)
     map_id: str = text("map", "name of the map in which positions are valid", NAME)
+    pictures: bool = switch(
+        True, "keep small pictures of objects to which something happened", read_only=True
+    )
+    image_transport: str = text("raw", "how color images travel", choices=TRANSPORTS)
 
 
 class MemoryNode(ManagedNode[MemoryParameters]):
@@ -105,6 +112,17 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         self.listen("events", lambda message: self._events.extend(events_from_msg(message)))
         self.listen("influences", self._take_influences)
         self.listen("people", self._take_people)
+        self._pictures = PictureInput()
+        if self.parameters.pictures:
+            compressed = self.parameters.image_transport == "compressed"
+            color = f"camera/color/image_raw{'/compressed' if compressed else ''}"
+            self.listen(color, self._pictures.take_color)
+            self.listen("camera/color/camera_info", self._pictures.take_info)
+            self.listen("slots", self._pictures.take_slots)
+
+    def forget(self) -> None:
+        """The clock jumped back: images from before show nothing of what comes."""
+        self._pictures.reset()
         self.listen("plan_status", self._take_plan_status)
 
     def unload(self) -> None:
@@ -129,7 +147,8 @@ class MemoryNode(ManagedNode[MemoryParameters]):
             people=_recent(self._people, stamp),
             influences=_recent(self._influences, stamp),
         )
-        self.health.dropped("too many wait", self._worker.offer(scene))
+        picture = self._pictures.picture(stamp, message.camera_name) if events else None
+        self.health.dropped("too many wait", self._worker.offer((scene, picture)))
 
     def _take_influences(self, message: Any) -> None:
         self._influences = time_from_msg(message.header.stamp), influences_from_msg(message)
@@ -149,12 +168,15 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         elif message.status != PlanStatus.HOLDING:
             self._pushed = "", 0
 
-    def _write(self, scene: SceneState) -> None:
+    def _write(self, work: tuple[SceneState, Picture | None]) -> None:
         """In the worker: keep a scene, and now and then say how the memory is."""
         began = time.perf_counter()
+        scene, (frame, problem) = work[0], frame_of(work[1])
+        if problem:
+            self.health.dropped("unreadable picture", detail=problem)
         assert self._memory is not None
         with self._writing:
-            self._memory.write(scene)
+            self._memory.write(scene, frame)
         self.finished(scene.stamp, began)
         if began - self._told < _STATUS_PERIOD_S:
             return
@@ -237,7 +259,8 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         """Service `restore`."""
         assert self._reader is not None
         try:
-            states = self._reader.restore(request.map_id)
+            now = self.get_clock().now().nanoseconds or None
+            states = self._reader.restore(request.map_id, now)
         except MemoryStoreError as error:
             response.success, response.message = False, str(error)
             return response

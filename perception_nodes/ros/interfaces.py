@@ -189,7 +189,15 @@ NODES: tuple[NodeSpec, ...] = (
     NodeSpec(
         "memory",
         "keeps what was believed and happened, for days",
-        (OBJECTS, _optional(PEOPLE), EVENTS, _optional(INFLUENCES), _optional(PLAN_STATUS)),
+        (
+            OBJECTS,
+            _optional(PEOPLE),
+            EVENTS,
+            _optional(INFLUENCES),
+            _optional(PLAN_STATUS),
+            _optional(SLOTS),
+            *(_optional(t) for t in camera_topics("camera") if "depth" not in t.name),
+        ),
         (TopicSpec("memory_status", "permanence/msg/MemoryStatus", "LATCHED", "size and health"),),
         (
             ServiceSpec("recall", "permanence/srv/Recall", "where is it, where was it"),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from beliefs import SECOND, event, scene, state
-from permanence.srv import Explain, Forget, Snapshot
+from permanence.srv import Explain, Forget, Recall, Snapshot
 from rclpy.parameter import Parameter
-from ros_camera import FACTORY, topic
+from ros_camera import FACTORY, Camera, topic
+from tabletop import Box, observe
 
 from perception_nodes.memory.node import MemoryNode
 from perception_nodes.memory.reader import MemoryReader
@@ -19,8 +23,9 @@ from perception_nodes.ros.conversion import (
     events_to_msg,
     influences_to_msg,
     object_states_to_msg,
+    slots_to_msg,
 )
-from perception_nodes.ros.interfaces import TopicSpec
+from perception_nodes.ros.interfaces import SLOTS, TopicSpec, camera_topics, node
 from perception_nodes.ros.qos import Intent, profile
 from perception_nodes.ros.rclpy_factory import interface
 from perception_nodes.ros.run import start
@@ -43,7 +48,8 @@ def scenes() -> list[SceneState]:
     for number in range(1, 51):
         stamp = number * FRAME
         kind, *who = TOLD.get(number, (None, ""))
-        happened = (event(stamp, kind, *who, text=f"{who[0]} {kind}"),) if kind else ()
+        text = "push: robot pushes o1" if kind is EventKind.ACTION else f"{who[0]} {kind}"
+        happened = (event(stamp, kind, *who, text=text),) if kind else ()
         objects = (state("o1", stamp, label="diary", label_score=1.0), state("o2", stamp))
         made.append(scene(stamp, *objects, events=happened, camera="head"))
     return made
@@ -121,6 +127,54 @@ def test_a_chain_of_causes_is_explained_as_the_library_explains_it(
     assert (unknown.known, list(unknown.chain)) == (False, [])
     refused = session.ask("explain", Explain, object_id="o2", attribute="smell")
     assert "'smell' can't be explained" in refused.answer
+
+
+def test_every_question_in_plain_words_is_answered_with_its_evidence(session: Session) -> None:
+    for text, told in (
+        ("where is the diary?", "diary (o1) is at"),
+        ("where was the diary at 2 s?", "diary (o1) was at"),
+        ("why did o2 move?", "because o1 moved"),
+        ("what happened to o2?", "o2 stopped"),
+        ("what if I push the diary?", "after push, o1 moved 1 of 1 times"),
+        ("what is near o2?", "diary (o1) within 0.5 m"),
+    ):
+        answer = session.ask("recall", Recall, text=text)
+        assert answer.known, text
+        assert told in answer.answer
+        assert answer.evidence
+    assert session.ask("recall", Recall, text="what changed since 3 s?").known
+    assert not session.ask("recall", Recall, text="where does anna think the diary is?").known
+
+
+def test_what_happened_in_view_of_a_camera_gets_a_picture(
+    graph: Any, until: Callable[..., bool], tmp_path: Path
+) -> None:
+    session = Session(graph, until, tmp_path / "memory.db")
+    feeds = replace(node("memory"), subscribes=(SLOTS, *camera_topics("camera")))
+    camera = Camera(session.client, feeds)
+    names = ("slots", "camera/color/image_raw", "camera/color/camera_info")
+    assert until(lambda: all(camera.publishers[n].get_subscription_count() for n in names))
+    box = Box((0.0, 0.0, 0.05), (0.1, 0.1, 0.1), (220.0, 40.0, 40.0))
+    for number in range(1, 4):
+        frame, slots = observe([box], number * FRAME)
+        heard = dict(session.node.health.values())
+        for name, message in camera.messages(frame).items():
+            if name in names:
+                camera.publishers[name].publish(message)
+        shown = slots_to_msg(slots, frame.pose, "map", FACTORY)
+        camera.publishers["slots"].publish(shown)
+        assert until(lambda: all(session._came(name, heard) for name in names))  # noqa: B023
+        seen = state("o1", frame.stamp, box.center)
+        moved = [event(frame.stamp, EventKind.MOVED, "o1")] if number == 2 else []
+        session.tell(scene(frame.stamp, seen, events=moved))
+    with MemoryReader(session.file) as memory:
+        (picture,) = memory.keyframes()
+        assert (picture.object, picture.stamp, picture.camera) == ("o1", 2 * FRAME, "camera")
+        image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        blue, green, red = image[image.shape[0] // 2, image.shape[1] // 2].tolist()
+        assert red > 180
+        assert max(blue, green) < 80
+        assert "keyframe 1" in memory.where_is("o1").evidence
 
 
 def test_what_is_forgotten_is_gone_from_answers_and_file_and_the_log_says_so(
