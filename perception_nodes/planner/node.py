@@ -225,7 +225,7 @@ class PlannerNode(ManagedNode[PlannerParameters]):
         now = self._now()
         goal = self._pilot.goal
         keep = self._verifier.protected | ({goal.object_id} if goal else set())
-        tip, radius = self._tool.at(now), self.parameters.tool_radius
+        tip, radius = self._tool.tip, self.parameters.tool_radius
         objects = without_tool(self._objects, tip, radius, keep)
         with self._lock:
             self._pilot.observe(
@@ -233,6 +233,7 @@ class PlannerNode(ManagedNode[PlannerParameters]):
                     self._stamp, objects, self._people, self._predictions, tip, self._commanded
                 ),
                 now,
+                self._tool.stamp,
             )
 
     # Goals.

@@ -19,12 +19,14 @@ from perception_nodes.planner.constraints import Constraint
 from perception_nodes.planner.executive import committed
 from perception_nodes.planner.goals import errors
 from perception_nodes.planner.interface import Goal, Situation
-from perception_nodes.planner.verify import Verifier
+from perception_nodes.planner.verify import LAG, Verdict, Verifier
 from perception_nodes.scene import ObjectState, Plan, PlanStatus
 
 _SECOND = 1_000_000_000
 _PAUSE = 0.5  # s between plans that are refused
-_GAIN = 3.0  # 1/s with which the pusher is led back to its plan
+_PATIENCE = 3.0  # s that an object may be lost, or its goal occupied
+_SETTLE = 0.3  # s that the pusher takes to stand
+_GAIN = 2.0  # 1/s with which the pusher is led back to its plan
 
 
 class Request(NamedTuple):
@@ -77,8 +79,8 @@ class _Course:
         return np.asarray((1.0 - share) * samples[before] + share * samples[before + 1])
 
     def rest(self, now: int) -> _Course:
-        """What is left of it, whole intervals."""
-        k = max(self.index(now), 0)
+        """What is left of it, and the way that the pusher may lag behind; whole intervals."""
+        k = max(self.index(now - round(LAG * _SECOND)), 0)
         plan = replace(
             self.plan,
             tip=self.plan.tip[k:],
@@ -107,6 +109,7 @@ class Pilot:
         """Forget everything."""
         self._verifier.reset()
         self._situation: Situation | None = None
+        self._measured, self._moved = 0, 0
         self.release()
 
     def release(self) -> None:
@@ -116,6 +119,7 @@ class Pilot:
         self._next: _Course | None = None
         self._why = ""
         self._asked, self._last = False, 0
+        self._hopeless: int | None = None
         self.outcome: Outcome | None = None
 
     def pursue(self, goal: Goal, now: int) -> str:
@@ -133,18 +137,22 @@ class Pilot:
             self._finish_if_there()
         return verdict.reason
 
-    def observe(self, situation: Situation, now: int) -> None:
-        """Take what holds now, and verify what is left of the plan against it."""
-        self._situation = situation
+    def observe(self, situation: Situation, now: int, measured: int | None = None) -> None:
+        """Take what holds now, and verify what is left of the plan against it.
+
+        Args:
+            situation: What holds now.
+            now: Time, ns.
+            measured: When the pusher was where the situation says, ns; now if it is not given.
+        """
+        self._situation, self._measured = situation, measured or now
         if self.goal is None or self.outcome is not None:
             return
         self._finish_if_there()
         if self._course is not None and not self._course.ended(now):
             self._refused(self._course.rest(now), now)
         else:
-            verdict = self._verifier.goal(self.goal, situation, now)
-            if not verdict.safe and verdict.violations[0].constraint is Constraint.GOAL:
-                self._fail(verdict.reason)
+            self._doubt(self._verifier.goal(self.goal, situation, now), now)
 
     def request(self, now: int) -> Request | None:
         """The plan that is wanted now, or None while there is nothing to ask for."""
@@ -152,7 +160,8 @@ class Pilot:
             return None
         course = self._course
         if course is None or course.ended(now):
-            if now - self._last < _PAUSE * _SECOND and self._why:
+            refused = self._why and now - self._last < _PAUSE * _SECOND
+            if refused or now - self._moved < _SETTLE * _SECOND:
                 return None
             self._asked, self._last = True, now
             return Request(replace(self._situation, velocity=np.zeros(3)), self.goal, None)
@@ -202,6 +211,7 @@ class Pilot:
         course = self._course
         if course is None or course.ended(now) or self._situation is None:
             return Step(PlanStatus.HOLDING, np.zeros(3), self._why or "planning")
+        self._moved = now
         return Step(PlanStatus.RUNNING, self._steer(course, now, self._situation), "")
 
     def errors(self) -> tuple[float, float]:
@@ -215,7 +225,7 @@ class Pilot:
 
     def _steer(self, course: _Course, now: int, situation: Situation) -> Floats:
         """The planned velocity, and back to the plan where the pusher strayed from it."""
-        stray = course.at(now, course.plan.tip) - situation.tip
+        stray = course.at(min(self._measured, now), course.plan.tip) - situation.tip
         velocity = course.plan.velocity[course.index(now)] + _GAIN * stray
         speed = float(np.linalg.norm(velocity))
         return np.asarray(velocity * min(1.0, self._verifier.limits.speed / max(speed, 1e-9)))
@@ -230,13 +240,21 @@ class Pilot:
         assert self.goal is not None
         assert self._situation is not None
         verdict = self._verifier.plan(rest.plan, self._situation, self.goal, rest.begins, now)
+        self._doubt(verdict, now)
         if verdict.safe:
             return False
         self._course = self._next = None
         self._why = verdict.reason
-        if verdict.violations[0].constraint is Constraint.GOAL:
-            self._fail(verdict.reason)
         return True
+
+    def _doubt(self, verdict: Verdict, now: int) -> None:
+        """Give up the goal when for a while it could not be reached whatever the plan."""
+        if verdict.safe or verdict.violations[0].constraint is not Constraint.GOAL:
+            self._hopeless = None
+            return
+        self._hopeless = self._hopeless or now
+        if now - self._hopeless > _PATIENCE * _SECOND:
+            self._fail(verdict.reason)
 
     def _finish_if_there(self) -> None:
         assert self.goal is not None

@@ -20,9 +20,12 @@ from perception_nodes.planner.case import Case, Limits, upright
 from perception_nodes.planner.constraints import Constraint, Violation
 from perception_nodes.planner.interface import Goal, Situation
 from perception_nodes.planner.people import Body, PeopleMotion
-from perception_nodes.planner.sweep import box_gap
+from perception_nodes.planner.sweep import Path, box_gap
 from perception_nodes.scene import ObjectState, Plan, PlanStatus, Visibility
 
+LAG = 0.4
+"""How far the pusher and what it pushes may be behind the plan, s."""
+_LOOKS = 41
 _MOST_STEPS = 1000
 _AHEAD_NS = 100_000_000  # how far stamps may lie in the future: clocks of two computers differ
 _APART = 0.02  # m that the pusher or an object may be away from where the plan wants it
@@ -266,21 +269,26 @@ def _occupied(goal: Goal, state: ObjectState, situation: Situation) -> Iterator[
 
 
 def _as_planned(case: Case, situation: Situation, begins: int, now: int) -> Iterator[Violation]:
-    """The pusher and what it moves are where the plan wants them by now."""
-    length = len(case.plan.velocity) * case.plan.interval
-    times = np.clip(np.array([now - begins, situation.stamp - begins]) * 1e-9, 0.0, length)
-    far = float(np.linalg.norm(case.tip.at(np.array([0]), times[:1])[0] - situation.tip))
+    """The pusher and what it moves are on their planned ways, not more than `LAG` behind."""
+    far, place = _stray(case.tip, 0, situation.tip, now - begins), tuple(situation.tip.tolist())
     if far > _APART:
-        text, place = "the pusher is elsewhere than planned", tuple(situation.tip.tolist())
-        yield Violation(Constraint.START, text, "", float(times[0]), place, far, _APART)
+        text = "the pusher is elsewhere than planned"
+        yield Violation(Constraint.START, text, "", 0.0, place, far, _APART)
     for n in np.nonzero(case.moves)[0].tolist():
         state = situation.objects[n]
-        course = case.boxes.at(np.array([n]), times[1:])[0, :3]
-        far = float(np.linalg.norm(course - state.position))
+        far = _stray(case.boxes, n, state.position, situation.stamp - begins)
         limit = _APART + case.limits.sigmas * float(case.spread[n].max())
         if far > limit:
             text, place = f"{state.id} is elsewhere than planned", tuple(state.position.tolist())
-            yield Violation(Constraint.START, text, state.id, float(times[1]), place, far, limit)
+            yield Violation(Constraint.START, text, state.id, 0.0, place, far, limit)
+
+
+def _stray(path: Path, row: int, place: Floats, since: int) -> float:
+    """How far a place (3,) is from where something should be `since` ns after the begin, m."""
+    length = (path.samples.shape[1] - 1) * path.interval
+    times = np.clip(since * 1e-9 - np.linspace(0.0, LAG, _LOOKS), 0.0, length)
+    way = path.at(np.full(_LOOKS, row), times)[:, :3]
+    return float(np.linalg.norm(way - place, axis=1).min())
 
 
 def _known(object_id: str, situation: Situation) -> ObjectState | None:

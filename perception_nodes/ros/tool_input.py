@@ -1,8 +1,7 @@
-"""Where the pusher is and how fast it moves, from transforms. ROS-free."""
+"""Where the pusher is, from transforms. ROS-free."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -14,21 +13,15 @@ from perception_nodes.geometry.transforms import TransformBuffer, TransformError
 from perception_nodes.ros.geometry_messages import transform_from_msg
 from perception_nodes.scene import ObjectState
 
-_WINDOW_NS = 150_000_000
 _BESIDE = 0.02
 _THIN = 0.015
 
 
 class Tool(NamedTuple):
-    """The pusher's tip (3,) at a time (ns) and its velocity (3,), world frame."""
+    """The pusher's tip (3,) at a time (ns), world frame."""
 
     stamp: int
     tip: Floats
-    velocity: Floats
-
-    def at(self, now: int) -> Floats:
-        """(3,) where the tip is by now, if it goes on."""
-        return np.asarray(self.tip + self.velocity * max(now - self.stamp, 0) * 1e-9)
 
 
 class ToolInput:
@@ -42,13 +35,13 @@ class ToolInput:
     def __init__(self, world_frame: str, frame: str) -> None:
         self._world_frame, self._frame = world_frame, frame
         self._transforms = TransformBuffer()
-        self._places: deque[tuple[int, Floats]] = deque(maxlen=20)
+        self._newest_stamp = -1
         self.problem = f"no transform names the frame {frame!r} yet"
 
     def reset(self) -> None:
         """Forget where it was, as after a backward jump of the clock."""
         self._transforms.clear()
-        self._places.clear()
+        self._newest_stamp = -1
 
     def take(self, message: Any, static: bool) -> Tool | None:
         """Take a TFMessage; the newest place if it is one of the tip.
@@ -75,14 +68,10 @@ class ToolInput:
         except TransformError as error:
             self.problem = str(error)
             return None
-        if self._places and stamp <= self._places[-1][0]:
+        if stamp <= self._newest_stamp:
             return None
-        self._places.append((stamp, tip))
-        while stamp - self._places[0][0] > _WINDOW_NS and len(self._places) > 2:
-            self._places.popleft()
-        first, start = self._places[0]
-        velocity = np.zeros(3) if first == stamp else (tip - start) / ((stamp - first) * 1e-9)
-        return Tool(stamp, tip, velocity)
+        self._newest_stamp = stamp
+        return Tool(stamp, tip)
 
 
 def without_tool(

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 PLAIN = {"test_with_ros.py", "test_health.py"}  # these need no rclpy
 SIMULATED = {
     *("test_stream.py", "test_simulator.py", "test_launch.py", "test_interfaces.py"),
-    "test_gazebo_node.py",
+    *("test_gazebo_node.py", "test_planner_simulation.py"),
 }
 NO_ROS = "rclpy or the interfaces are missing: python scripts/with_ros.py pytest test/ros"
 NO_SIMULATION = "the simulator's libraries are missing: docs/ros.md, Python dependencies"

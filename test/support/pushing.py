@@ -138,9 +138,8 @@ class World:
 
 def achieve(x: float, name: str = "o1", deadline: int = 20, **fields: Any) -> Any:
     """A goal message of the action."""
-    made = interface("permanence/action/Achieve").Goal(
-        object_id=name, position_tolerance=0.01, **fields
-    )
+    fields = {"position_tolerance": 0.01, **fields}
+    made = interface("permanence/action/Achieve").Goal(object_id=name, **fields)
     made.target.pose = pose_to_msg(Pose(np.eye(3), np.array([x, 0.0, TABLE + 0.05])), FACTORY)
     made.deadline.sec = deadline
     return made
