@@ -17,7 +17,7 @@ from perception_nodes.embodmocap.skeleton import BONES, COUNT, INDEX, LENGTH_SHA
 _A = np.array([a for a, _ in BONES])
 _B = np.array([b for _, b in BONES])
 _ROWS = np.arange(len(BONES))
-_SOFT = 0.012
+_SOFT = np.where(LENGTHS > 0.2, 0.012, 0.03)  # noise would draw a face ever nearer
 _LIMIT = 0.03
 _SLOW = 0.002
 _WANDER = 1e-8

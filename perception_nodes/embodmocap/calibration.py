@@ -88,7 +88,7 @@ def calibrate(
             be told, and what they share stays as transforms say.
         clocks: Whether to look for delays.
     """
-    cameras = seen.cameras()
+    cameras = tuple(sorted({*seen.cameras(), *(background or {})}))
     delays = {name: before[name].delay for name in cameras if name in before}
     rays = _thin(seen.together(cameras, delays))
     problem = _Problem(cameras, rays, background or {}, surface)
@@ -102,7 +102,7 @@ def calibrate(
         why = f"what was seen does not tell where cameras are (condition number {condition:.1e})"
         return _refuse(before, why, rays, condition)
     if clocks and len(rays) >= _LEAST_JOINTS:
-        delays = _delays(seen, problem, delays)
+        delays = _delays(seen, cameras, problem, delays)
         rays = _thin(seen.together(cameras, delays))
         problem = _Problem(cameras, rays, background or {}, surface)
     start = problem.misfit(np.zeros((len(cameras), 4)))
@@ -178,7 +178,11 @@ class _Problem:
         self.anchored = self._tree is not None and all(len(p) for p in self._background)
         places = rays.centers + rays.ranges[..., None] * rays.directions
         known = rays.angle > 0.0
-        self.pivot: Floats = places[known].mean(axis=0) if known.any() else np.zeros(3)
+        clouds = [p for p in self._background if len(p)]
+        if known.any():
+            self.pivot: Floats = places[known].mean(axis=0)
+        else:
+            self.pivot = np.concatenate(clouds).mean(axis=0) if clouds else np.zeros(3)
 
     def __len__(self) -> int:
         return len(self._rays)
@@ -318,9 +322,10 @@ class _Problem:
             pull[rows] -= (jacobian.T * weight) @ off
 
 
-def _delays(seen: Sightings, problem: _Problem, start: dict[str, float]) -> dict[str, float]:
+def _delays(
+    seen: Sightings, cameras: tuple[str, ...], problem: _Problem, start: dict[str, float]
+) -> dict[str, float]:
     """By camera, the delay against the first one at which rays meet best."""
-    cameras = seen.cameras()
     delays = {name: start.get(name, 0.0) for name in cameras}
     independent = len(problem) * _INDEPENDENT
 

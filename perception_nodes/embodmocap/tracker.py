@@ -17,7 +17,7 @@ from perception_nodes.embodmocap.interface import View
 from perception_nodes.embodmocap.observation import Noise, Observation, observe
 from perception_nodes.embodmocap.rig import Correction
 from perception_nodes.embodmocap.skeleton import COUNT, JOINTS, LENGTHS
-from perception_nodes.embodmocap.start import guess
+from perception_nodes.embodmocap.start import guess, with_size
 from perception_nodes.scene import Person
 
 _TOGETHER_NS = 4_000_000
@@ -30,6 +30,7 @@ _TWISTS = 15
 _BLEND = 0.5
 _WEIGH_EVERY = 4
 _HOLD = 0.05
+_TALL = 0.12
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +42,7 @@ class _Track:
     seen: int
     hits: int = 0
     twists: int = 0
+    cameras: dict[str, int] = field(default_factory=dict)
     touching: Floats = field(default_factory=lambda: np.zeros(COUNT))
     doubt: Floats = field(default_factory=lambda: np.zeros((COUNT, 3, 3)))
 
@@ -71,7 +73,8 @@ class BodyTracker:
     def reset(self) -> None:
         """Forget everyone; calibration stays."""
         self._tracks: list[_Track] = []
-        self._stamp = 0
+        self.stamp = 0
+        """The newest moment that was told of, ns, in the clock of the reference camera."""
         self._names = itertools.count(1)
         self.late = 0
         """Views that came too late to be used."""
@@ -87,9 +90,9 @@ class BodyTracker:
         """
         self.sightings = []
         views = sorted((self._corrected(v) for v in views), key=lambda v: v.keypoints.stamp)
-        if views and views[-1].keypoints.stamp < self._stamp - _JUMP_NS:
+        if views and views[-1].keypoints.stamp < self.stamp - _JUMP_NS:
             self.reset()
-        fresh = [v for v in views if v.keypoints.stamp >= self._stamp - _OLDEST_NS]
+        fresh = [v for v in views if v.keypoints.stamp >= self.stamp - _OLDEST_NS]
         self.late += len(views) - len(fresh)
         moment: list[View] = []
         for view in fresh:
@@ -122,7 +125,7 @@ class BodyTracker:
     def _take(self, views: list[View]) -> None:
         """Use views of one moment, which may lie a little in the past."""
         stamp = views[0].keypoints.stamp
-        newest = max(stamp, self._stamp)
+        newest = max(stamp, self.stamp)
         for track in self._tracks:
             track.body.move_to(stamp)
         known = [(t.body.joints, t.body.covariances) for t in self._tracks]
@@ -139,13 +142,19 @@ class BodyTracker:
                 self._correct(track, parts)
         for group in strangers(views, self._noise, taken, doubt):
             self._meet(group, stamp)
-        self._stamp = newest
+        self.stamp = newest
         for track in self._tracks:
             track.body.move_to(newest, wander=False)
         self._leave()
 
     def _correct(self, track: _Track, parts: list[tuple[View, int]]) -> None:
         seen = observe(parts, self._noise)
+        guessed = False
+        for view, _ in parts:
+            track.cameras[view.keypoints.camera_name] = view.keypoints.stamp
+        if sum(stamp > self.stamp - _PATIENCE_NS for stamp in track.cameras.values()) < 2:
+            guessed = not seen.depth_information.any()
+            seen = with_size(seen)
         body = track.body
         if track.twists < _TWISTS:
             seen, twisted = untwist(seen, body.joints, body.covariances)
@@ -163,7 +172,7 @@ class BodyTracker:
         ]
         track.seen = max(track.seen, body.stamp)
         if track.hits % _WEIGH_EVERY == 1:
-            self._weigh(track, parts, by_view, seen)
+            self._weigh(track, parts, by_view, seen, guessed)
         touching = contacts(
             body.joints, body.velocities, body.covariances, body.velocity_covariances, self.supports
         )
@@ -173,14 +182,19 @@ class BodyTracker:
             body.hold(resting, _HOLD)
 
     def _weigh(
-        self, track: _Track, parts: list[tuple[View, int]], by_view: Floats, seen: Observation
-    ) -> None:
+        self, track: _Track, parts: list[tuple[View, int]], by_view: Floats, seen: Observation,
+        guessed: bool,
+    ) -> None:  # fmt: skip
         """What the cameras' own uncertainty adds to the joints'."""
         way = track.body.follow_pose(by_view, seen).reshape(COUNT, 3, len(parts), 4)
         added = np.zeros((COUNT, 3, 3))
         for index, (view, _) in enumerate(parts):
             part = way[:, :, index]
             added += part @ self._doubt(view) @ np.swapaxes(part, 1, 2)
+        if guessed:
+            # Nobody knows how tall a stranger is: the whole person may be nearer or farther.
+            ways = track.body.joints - seen.center[0]
+            added += _TALL**2 * ways[:, :, None] * ways[:, None, :]
         share = 1.0 if track.hits <= 1 else _BLEND
         track.doubt = track.doubt + share * (added - track.doubt)
 
@@ -207,7 +221,7 @@ class BodyTracker:
         patience = _PATIENCE_NS if track.hits >= _CONFIRMED else _TENTATIVE_NS
         joints, body = track.body.joints, track.body
         return bool(
-            self._stamp - track.seen <= patience
+            self.stamp - track.seen <= patience
             and np.isfinite(joints).all()
             and float(np.sort(body.covariances.trace(axis1=1, axis2=2))[COUNT // 2]) < 3 * _LOST**2
         )
@@ -216,7 +230,7 @@ class BodyTracker:
         bones = track.body.bones
         return Person(
             id=track.id,
-            stamp=self._stamp,
+            stamp=self.stamp,
             joint_names=JOINTS,
             joints=track.body.joints,
             covariances=track.body.covariances + track.doubt,
