@@ -21,6 +21,7 @@ START = slice(0, 2)
 VELOCITIES = slice(2, None)
 _ACROSS = (-0.6, 0.0, 0.6)
 _CLEAR = 0.008
+_SHORT = (0.015, 0.04)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ def proposals(pose: Floats, part: Floats, target: Floats, radius: float, moves: 
             local = part[:2] + outward * reach + across * share * (part[2:] @ np.abs(across))
             start = pose[:2] + turn @ local
             inward = -turn @ outward
-            ways = [(inward, max(distance * float(way @ inward) / max(distance, 1e-6), 0.03))]
+            lengths = {*_SHORT, round(float(way @ inward), 3)}
+            ways = [(inward, length) for length in sorted(lengths) if length >= _SHORT[0]]
             if distance > 1e-3 and way @ inward > 0.3 * distance:
                 ways.append((way / distance, distance))
             for direction, length in ways:
@@ -120,6 +122,43 @@ def _straight(start: Floats, direction: Floats, length: float, moves: Moves) -> 
         velocities.append(direction * (go / knot_time))
         left -= go
     return np.concatenate((start, np.array(velocities).reshape(-1)))
+
+
+def sliding(tip: Floats, pushes: Floats, center: Floats, reach: float, moves: Moves) -> Floats:
+    """Pushes (P, D) as they are from where the tip (2,) is, without lifting it: around the object.
+
+    The way to the start of a push goes around a circle of radius `reach` about the object's center
+    (2,). What there is no time for is left out.
+    """
+    found = []
+    for push in pushes:
+        velocities = push[VELOCITIES].reshape(moves.knots, 2)
+        end = push[START] + velocities.sum(axis=0) * moves.hold * moves.interval
+        points = np.array([tip, *_around(tip, push[START], center, reach), push[START], end])
+        found.append(_along(points, moves))
+    return np.array(found)
+
+
+def _around(a: Floats, b: Floats, center: Floats, reach: float) -> list[Floats]:
+    """Points of a circle between two places, where the straight way would cross it."""
+    way, offset = b - a, center - a
+    share = min(max(float(offset @ way) / max(float(way @ way), 1e-12), 0.0), 1.0)
+    if float(np.hypot(*(offset - share * way))) > 0.8 * reach:
+        return []
+    first, last = (math.atan2(*(p - center)[::-1]) for p in (a, b))
+    turn = (last - first + math.pi) % (2.0 * math.pi) - math.pi
+    count = math.ceil(abs(turn) / 0.5)
+    angles = [first + turn * k / count for k in range(1, count + 1)] if count else []
+    return [center + reach * np.array([math.cos(v), math.sin(v)]) for v in angles]
+
+
+def _along(points: Floats, moves: Moves) -> Floats:
+    """The candidate that follows a line of points (P, 2) at full speed, as well as knots can."""
+    lengths = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))))
+    times = np.arange(moves.knots + 1) * moves.hold * moves.interval * moves.speed
+    places = np.column_stack([np.interp(times, lengths, points[:, k]) for k in range(2)])
+    velocities = np.diff(places, axis=0) / (moves.hold * moves.interval)
+    return np.concatenate((points[0], velocities.reshape(-1)))
 
 
 def approach(tip: Floats, start: Floats, travel_height: float, moves: Moves) -> Floats:

@@ -49,7 +49,7 @@ class LearnedRollout:
         turn = states[..., ROTATION]
         heading = np.unwrap(np.arctan2(turn[..., 3], turn[..., 0]), axis=1)
         poses = np.concatenate((states[..., :3], heading[..., None]), axis=-1)
-        widening = self._model.calibration.widening(steps)[:, None, 0]
+        widening = self._model.calibration.widening(steps)[:, :, 0]
         ahead = np.exp(rolled.deviations[..., 0] + widening)
         now = np.broadcast_to(np.exp(bodies.beliefs[:, 0]), (count, 1, len(bodies.ids)))
         return Futures(bodies.ids, poses, np.concatenate((now, ahead), 1), np.zeros(count))

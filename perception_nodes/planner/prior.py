@@ -29,8 +29,8 @@ class Physics:
     Attributes:
         tip_radius: Of the pusher, a stick with a round end, m.
         grip: Friction of the pusher's surface; with an object the greater of both counts.
-        rim: How much farther from the center than evenly the pressure on the support lies, as a
-            factor of its mean distance: things rest on their rims.
+        rim: Mean distance of the pressure on the support from the center, as a share of that of the
+            corners; measured in simulation (bench/planner_prior.py).
         growth: Standard deviation of where a touched object ends, as a share of how far it moved.
         substeps: Steps of physics in one of the plan.
         sweeps: How often overlaps are undone in one step of physics.
@@ -38,7 +38,7 @@ class Physics:
 
     tip_radius: float = 0.012
     grip: float = 0.4
-    rim: float = 1.6
+    rim: float = 0.92
     growth: float = 0.15
     substeps: int = 1
     sweeps: int = 2

@@ -24,6 +24,7 @@ from perception_nodes.planner.candidates import (
     approach,
     bounded,
     proposals,
+    sliding,
     tips_of,
 )
 from perception_nodes.planner.cost import Aim, Weights, cost
@@ -38,7 +39,7 @@ _NANOSECONDS = 1e-9
 _ABOVE = 0.03
 _RESERVE = 0.9
 _LOW = 0.02
-_NEAR = 0.12
+_BESIDE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +213,11 @@ class SamplingSolver:
         ]
         anew = np.concatenate(every)
         if task.low:
-            going = anew.copy()
-            going[:, START] = tip[:2]
-            if np.hypot(*(pose[:2] - tip[:2])) < _NEAR + 2.0 * float(
-                np.abs(parts).max(where=parts[..., 2:3] > 0, initial=0.0)
-            ):
-                found.append((False, np.concatenate((self._warm(task), _distinct(going)))))
+            solid = parts[parts[:, 2] > 0.0]
+            reach = float(np.hypot(*(np.abs(solid[:, :2]) + solid[:, 2:]).max(axis=0)))
+            reach += self.physics.tip_radius + _BESIDE
+            going = sliding(tip[:2], anew, pose[:2], reach, self.moves)
+            found.append((False, np.concatenate((self._warm(task), going))))
         if self.moves.lift or not found:
             found += [(True, c) for c in _slices(anew, self.budget.slice)]
         return found
@@ -375,7 +375,3 @@ class SamplingSolver:
 
 def _slices(values: Floats, size: int) -> list[Floats]:
     return [values[i : i + size] for i in range(0, len(values), size)]
-
-
-def _distinct(values: Floats) -> Floats:
-    return np.unique(values.round(6), axis=0)
