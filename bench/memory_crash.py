@@ -74,16 +74,16 @@ def told(turn: int, frames: int) -> list[str]:
     return [event.text for scene in scenes for event in scene.events]
 
 
-def missing(path: Path, wanted: Iterable[str]) -> int:
-    """How many events are not in the memory, which must be sound."""
+def missing(path: Path, wanted: Iterable[str]) -> set[str]:
+    """Events that are not in the memory, which must be sound."""
     with MemoryReader(path) as memory:
-        known = {event.text for event in memory.events()}
+        known = {row["text"] for row in memory._rows("SELECT text FROM event")}
         assert memory._rows("PRAGMA integrity_check")[0][0] == "ok"
         orphans = memory._rows(
             "SELECT count(*) FROM edge WHERE target NOT IN (SELECT seq FROM event)"
         )[0][0]
         assert orphans == 0
-    return sum(text not in known for text in wanted)
+    return set(wanted) - known
 
 
 def main() -> None:
@@ -93,7 +93,8 @@ def main() -> None:
     parser.add_argument("--tier", choices=("cpu", "full"), default="cpu", help="one for both")
     rounds = parser.parse_args().rounds
     dice = random.Random(7)
-    asked = lost = frames = damaged = silent = 0
+    asked = frames = damaged = silent = 0
+    lost: set[str] = set()
     newest: deque[str] = deque(maxlen=NEWEST)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "memory.db"
@@ -103,7 +104,10 @@ def main() -> None:
                 damaged += memory.status().health != "ok"
             written = told(turn, acknowledged)
             newest.extend(written)
-            lost += missing(path, newest)
+            gone = missing(path, newest)
+            if gone - lost:
+                print(f"turn {turn}: of {acknowledged} frames {sorted(gone)} are gone", flush=True)
+            lost |= gone
             asked, frames = asked + len(written), frames + acknowledged
             silent += acknowledged == 0
         size = path.stat().st_size
@@ -112,7 +116,7 @@ def main() -> None:
         "kills before the first frame": silent,
         "frames acknowledged": frames,
         "events acknowledged": asked,
-        "events lost": lost,
+        "events lost": len(lost),
         "damaged": damaged,
         "bytes at the end": size,
     }

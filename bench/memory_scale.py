@@ -160,7 +160,8 @@ def vectors_in_file(folder: Path) -> dict[str, Any]:
             with memory._store.transaction(durable=False) as db:
                 db.executemany(
                     "INSERT INTO keyframe (event, object, shows, stamp, camera, x0, y0, x1, y1, "
-                    "jpeg, model_id, vector) VALUES (1, 'o1', '[]', ?, '', 0, 0, 1, 1, x'', 'm', ?)",
+                    "jpeg, model_id, vector) "
+                    "VALUES (1, 'o1', '[]', ?, '', 0, 0, 1, 1, x'', 'm', ?)",
                     ((k, row.tobytes()) for k, row in enumerate(rows)),
                 )
     with MemoryReader(path) as memory:

@@ -142,7 +142,7 @@ def test_every_question_in_plain_words_is_answered_with_its_evidence(session: Se
         assert answer.known, text
         assert told in answer.answer
         assert answer.evidence
-    assert session.ask("recall", Recall, text="what changed since 3 s?").known
+    assert session.ask("recall", Recall, text="what changed in the last 3 s?").known
     assert not session.ask("recall", Recall, text="where does anna think the diary is?").known
 
 
