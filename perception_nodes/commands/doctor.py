@@ -1,16 +1,19 @@
-"""`permanence doctor`: what is installed here, what networks can run on, and why not on more."""
+"""`permanence doctor`: what is installed here, and what is wrong with cameras and transforms."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import importlib.util
 import platform
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Literal
 
-from perception_nodes.errors import PermanenceError
+from perception_nodes.doctor.finding import Finding
+from perception_nodes.doctor.memory_check import USUAL, examine_memory
+from perception_nodes.errors import ConfigurationError, PermanenceError
 from perception_nodes.inference.hardware import Gpu, find_gpu
 from perception_nodes.inference.providers import PROVIDERS
 from perception_nodes.inference.runtime import DISTRIBUTIONS, installed, onnxruntime
@@ -29,45 +32,79 @@ _OPTIONAL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the answer.
+_EPILOG = """\
+examples:
+  permanence doctor                 packages, ONNX Runtime, devices, networks, ROS, memory files
+  permanence doctor my_bag          rates, stamps, pairs, calibration, depth units, transforms
+  permanence doctor --live          the same of what is published now
 
-    Attributes:
-        level: "ok"; "note" for what is absent but optional; "BAD" for what has to be repaired.
-        subject: What was looked at.
-        text: What was found.
-        remedy: What to do; empty where nothing needs to be done.
-    """
-
-    level: Literal["ok", "note", "BAD"]
-    subject: str
-    text: str
-    remedy: str = ""
+exit status: 0 all that is needed works, 1 something has to be repaired
+"""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "doctor",
-        help="what is installed, what networks run on, and why not on more",
-        description="Look at the installation: packages, ONNX Runtime, devices, networks, ROS.",
-        epilog="exit status: 0 all that is needed works, 1 something has to be repaired",
+        help="what is wrong with an installation, a recording or a running camera",
+        description="Look at the installation, at a recording, or at what is published now.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("bag", type=Path, nargs="?", help="a recording")
+    what.add_argument(
+        "--live",
+        type=_seconds,
+        nargs="?",
+        const=5.0,
+        metavar="SECONDS",
+        help="listen to the cameras and transforms of the running graph (5 s)",
     )
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:  # noqa: ARG001 -- as every command is called
-    """Print what was found."""
+def run(args: argparse.Namespace) -> int:
+    """Print what was found.
+
+    Raises:
+        BagError: The recording can't be read.
+        ConfigurationError: There is no ROS to listen to.
+    """
+    if args.bag is not None:
+        from perception_nodes.doctor.recording import examine_recording
+
+        return _print(examine_recording(args.bag))
+    if args.live is not None:
+        return _print(_live(args.live))
     version = importlib.metadata.version("permanence")
     print(f"permanence {version}, Python {platform.python_version()}, {platform.platform()}\n")
+    return _print(examine())
+
+
+def _print(findings: Iterable[Finding]) -> int:
     bad = 0
-    for finding in examine():
+    for finding in findings:
         bad += finding.level == "BAD"
         print(f"{finding.level:<5} {finding.subject:<20} {finding.text}")
         if finding.remedy:
             print(f"{'':<26} -> {finding.remedy}")
     return 1 if bad else 0
+
+
+def _live(seconds: float) -> Iterator[Finding]:
+    if not _importable("rclpy"):
+        raise ConfigurationError("there is no ROS 2 here", "source your ROS installation")
+    listening = importlib.import_module("perception_nodes.ros.listening")
+    found: Iterator[Finding] = listening.examine_graph(seconds)
+    return found
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0.5 <= value <= 600.0:
+        raise argparse.ArgumentTypeError(f"{text} s is not within 0.5..600")
+    return value
 
 
 def examine() -> Iterator[Finding]:
@@ -80,6 +117,7 @@ def examine() -> Iterator[Finding]:
         _networks,
         _optional,
         _ros,
+        _memories,
     )
     for check in checks:
         yield from check()
@@ -199,6 +237,11 @@ def _ros() -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "ROS 2", "rclpy, the interfaces and vision_msgs")
+
+
+def _memories() -> Iterator[Finding]:
+    for path in USUAL:
+        yield from examine_memory(path)
 
 
 def _version(package: str) -> str:

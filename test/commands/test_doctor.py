@@ -12,7 +12,8 @@ import pytest
 from onnx_file import doubling, write_network
 
 from perception_nodes.commands import doctor, models
-from perception_nodes.commands.doctor import Finding, examine
+from perception_nodes.commands.doctor import examine
+from perception_nodes.doctor.finding import Finding
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.inference import runtime
 
