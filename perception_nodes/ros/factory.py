@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rosbags.interfaces import Nodetype
@@ -42,12 +42,17 @@ class RosbagsFactory:
 
     def make(self, type_name: str, **fields: Any) -> Any:
         """Make a message; fields that are not given have the default of their type."""
-        message_type, specification = _specification(type_name)
-        values = {}
-        for name, default, convert in specification:
-            values[name] = convert(fields.pop(name)) if name in fields else default()
-        if fields:
-            raise TypeError(f"{type_name} has no field {', '.join(fields)}")
+        message_type, fixed, defaults, convert = _specification(type_name)
+        values = dict(fixed)
+        for name, default in defaults:
+            if name not in fields:
+                values[name] = default()
+        try:
+            for name, value in fields.items():
+                values[name] = convert[name](value)
+        except KeyError:
+            unknown = ", ".join(fields.keys() - convert.keys())
+            raise TypeError(f"{type_name} has no field {unknown}") from None
         return message_type(**values)
 
 
@@ -64,17 +69,35 @@ def typestore() -> Typestore:
     return store
 
 
-_Specification = list[tuple[str, Callable[[], Any], Callable[[Any], Any]]]
+class _Specification(NamedTuple):
+    """How messages of a type are made.
+
+    Attributes:
+        make: The class.
+        fixed: Defaults that can't be changed, so that all messages share them.
+        defaults: What makes each of the other defaults.
+        convert: What turns a value into what a field takes.
+    """
+
+    make: Callable[..., Any]
+    fixed: dict[str, Any]
+    defaults: list[tuple[str, Callable[[], Any]]]
+    convert: dict[str, Callable[[Any], Any]]
 
 
 @cache
-def _specification(type_name: str) -> tuple[Callable[..., Any], _Specification]:
+def _specification(type_name: str) -> _Specification:
     store = typestore()
-    fields = store.fielddefs[type_name][1]
-    specification = [(name, *_behavior(kind)) for name, kind in fields]
+    result = _Specification(store.types[type_name], {}, [], {})
+    for name, kind in store.fielddefs[type_name][1]:
+        default, result.convert[name] = _behavior(kind)
+        if kind[0] == Nodetype.BASE:
+            result.fixed[name] = default()
+        else:
+            result.defaults.append((name, default))
     if type_name == "geometry_msgs/msg/Quaternion":  # the one default that rosbags leaves out
-        specification[-1] = ("w", lambda: 1.0, float)
-    return store.types[type_name], specification
+        result.fixed["w"] = 1.0
+    return result
 
 
 def _behavior(kind: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
@@ -93,8 +116,8 @@ def _behavior(kind: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
 
 
 def _default(type_name: str) -> Any:
-    message_type, specification = _specification(type_name)
-    return message_type(**{name: default() for name, default, _ in specification})
+    make, fixed, defaults, _ = _specification(type_name)
+    return make(**fixed, **{name: default() for name, default in defaults})
 
 
 def _scalar(name: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:

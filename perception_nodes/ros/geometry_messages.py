@@ -34,7 +34,7 @@ def header_to_msg(stamp: int, frame_id: str, factory: MessageFactory) -> Any:
 
 def vector_to_msg(values: Floats, factory: MessageFactory, kind: str = "Vector3") -> Any:
     """Three numbers as `geometry_msgs/Vector3` or, by `kind`, "Point"."""
-    x, y, z = (float(v) for v in values)
+    x, y, z = np.asarray(values).tolist()
     return factory.make(f"geometry_msgs/msg/{kind}", x=x, y=y, z=z)
 
 
@@ -124,7 +124,7 @@ def pose_with_covariance_to_msg(pose: Pose, covariance: Floats, factory: Message
 
 def quaternion_to_msg(pose: Pose, factory: MessageFactory) -> Any:
     """The rotation of a pose as `geometry_msgs/Quaternion`."""
-    x, y, z, w = (float(v) for v in pose.quaternion())
+    x, y, z, w = pose.quaternion().tolist()
     return factory.make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,25 +15,46 @@ Joins = list[tuple[int, int]]
 """Pairs of regions that belong together."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Regions:
-    """Regions and what lies beside them; row and column 0 of the tables are the background.
+    """Regions and what lies beside them, of which tables are made when they are asked for.
+
+    Row and column 0 of the (K, K) tables are the background.
 
     Attributes:
         labels: (h, w) int32.
-        linked: (K, K) number of neighboring pixels on one surface.
-        bend: (K, K) sum of the concavity there, radians.
-        height: (K, K) sum of the height there, meters.
-        behind: (K, K) number of neighbors where the row's region is the farther of two surfaces.
+        count: K.
+        cells: (N,) places row * K + column, in order, where tables are not 0: most regions are far
+            from most others.
+        entries: (4, N) what `linked`, `bend`, `height` and `behind` hold there.
     """
 
     labels: Ints
-    linked: Floats
-    bend: Floats
-    height: Floats
-    behind: Floats
+    count: int
+    cells: Ints
+    entries: Floats
 
-    @property
+    @cached_property
+    def linked(self) -> Floats:
+        """(K, K) number of neighboring pixels on one surface."""
+        return self._table(0)
+
+    @cached_property
+    def bend(self) -> Floats:
+        """(K, K) sum of the concavity there, radians."""
+        return self._table(1)
+
+    @cached_property
+    def height(self) -> Floats:
+        """(K, K) sum of the height there, meters."""
+        return self._table(2)
+
+    @cached_property
+    def behind(self) -> Floats:
+        """(K, K) number of neighbors where the row's region is the farther of two surfaces."""
+        return self._table(3)
+
+    @cached_property
     def length(self) -> Floats:
         """(K, K) length of the common border in pixels."""
         return np.asarray(self.linked + self.behind + self.behind.T)
@@ -41,7 +63,7 @@ class Regions:
         """The same with pairs of regions made one, numbered without gaps in the same order."""
         if not joins:
             return self
-        parent = list(range(len(self.linked)))
+        parent = list(range(self.count))
 
         def root(i: int) -> int:
             while parent[i] != i:
@@ -56,17 +78,17 @@ class Regions:
         roots = np.array(parent)
         groups = (np.cumsum(roots == np.arange(len(roots))) - 1)[roots]
         count = int(groups.max()) + 1
-        beside = np.flatnonzero(self.length)  # most regions are far from most others
-        rows, columns = np.divmod(beside, len(roots))
-        cells = groups[rows] * count + groups[columns]
+        rows, columns = (groups[place] for place in np.divmod(self.cells, self.count))
+        apart = np.flatnonzero(rows != columns)
+        cells, cell = _ranks((rows * count + columns)[apart], count * count)
+        entries = [np.bincount(cell, row[apart], len(cells)) for row in self.entries]
+        labels = groups.astype(np.int32).take(self.labels)
+        return Regions(labels, count, cells, np.stack(entries))
 
-        def summed(table: Floats) -> Floats:
-            total = np.bincount(cells, table.ravel()[beside], count * count).reshape(count, count)
-            np.fill_diagonal(total, 0.0)
-            return np.asarray(total)
-
-        tables = (self.linked, self.bend, self.height, self.behind)
-        return Regions(groups.astype(np.int32)[self.labels], *map(summed, tables))
+    def _table(self, entry: int) -> Floats:
+        table = np.zeros(self.count * self.count)
+        table[self.cells] = self.entries[entry]
+        return table.reshape(self.count, self.count)
 
 
 class Members:
@@ -109,22 +131,16 @@ def tabulate(pairs: Pairs, labels: Ints, bend: Floats, height: Floats) -> Region
     sharp = linked * np.maximum(bend[first], bend[second])
     level = linked * (height[first] + height[second]) / 2.0
 
-    used, cell = _ranks(a * count + b, count * count)
-    mirrored = used % count * count + used // count
+    here, there = a * count + b, b * count + a
+    cells, cell = _ranks(np.concatenate((here, there)), count * count)
 
-    def table(weight: Any, transposed: Any) -> Floats:
-        total = np.zeros(count * count)
-        total[used] = np.bincount(cell, weight, len(used))
-        total[mirrored] += np.bincount(cell, transposed, len(used))
-        return np.asarray(total.reshape(count, count))
+    def entries(weight: Any, transposed: Any) -> Floats:
+        ahead = np.bincount(cell[: len(here)], weight, len(cells))
+        return np.asarray(ahead + np.bincount(cell[len(here) :], transposed, len(cells)))
 
-    return Regions(
-        labels,
-        table(linked, linked),
-        table(sharp, sharp),
-        table(level, level),
-        table(farther > 0, farther < 0),
-    )
+    both = (entries(linked, linked), entries(sharp, sharp), entries(level, level))
+    behind = entries(farther > 0, farther < 0)
+    return Regions(labels, count, cells, np.stack((*both, behind)))
 
 
 def _ranks(values: Ints, limit: int) -> tuple[Ints, Ints]:

@@ -26,7 +26,9 @@ from perception_nodes.viewrope.source import SlotSource
 _PATIENCE = 5.0
 _START = "import sys; from perception_nodes.viewrope.beside import serve; serve(*sys.argv[1:])"
 _KEEP = str(1 << 28)
-_ENVIRONMENT = {  # images come and go: memory given back to the system costs a tenth of the time
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",  # the other cores are taken
+    # Images come and go: memory given back to the system costs a tenth of the time.
     "MALLOC_MMAP_THRESHOLD_": _KEEP,
     "MALLOC_TRIM_THRESHOLD_": _KEEP,
 }

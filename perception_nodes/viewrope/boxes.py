@@ -39,14 +39,16 @@ class View:
     """One object as it is seen.
 
     Attributes:
-        mask: (h, w) its pixels at working resolution.
-        points: (N, 3) of its visible surface, optical frame.
+        labels: (h, w) which region each pixel belongs to, at working resolution.
+        region: The one that is the object.
+        points: (N, 3) a sample of its visible surface, optical frame.
         normals: (N, 3), facing the camera.
         hidden: Part of its outline beyond which something nearer begins or the image ends.
         bottom_hidden: Whether its lowest visible points lie above something nearer.
     """
 
-    mask: Bools
+    labels: Ints
+    region: int
     points: Floats
     normals: Floats
     hidden: float
@@ -62,6 +64,11 @@ class Box:
     covariance: Floats
 
 
+def sample(pixels: Ints) -> Ints:
+    """As many of the pixels of an object as its box is fitted to, evenly."""
+    return pixels[:: max(1, -(-len(pixels) // _FIT_POINTS))]
+
+
 def fit_box(view: View, surface: Surface, background: Background) -> Box:
     """Estimate the whole box of an object; its z axis points up.
 
@@ -70,11 +77,10 @@ def fit_box(view: View, surface: Surface, background: Background) -> Box:
         surface: The depth image, which tells where there is free space.
         background: Which way is up, and the planes it may stand on.
     """
-    step = -(-len(view.points) // _FIT_POINTS)
-    points = view.points[::step].astype(np.float64)
+    points = view.points.astype(np.float64)
     axes = _view_axes(points.mean(axis=0), background.up)
     local = points @ axes
-    yaw = _side_direction(view.normals[::step] @ axes)
+    yaw = _side_direction(view.normals @ axes)
     whole, doubt = _complete(local, axes, surface)
     turn = _turn(0.0 if yaw is None else yaw)
     low, high = _range(whole @ turn)
@@ -211,7 +217,7 @@ def _bottom(
         return low - clearance
     if clearance < high - low:
         below = lowest - up * (clearance * np.linspace(0.1, 0.9, 9)[:, None])
-        if view.mask[_pixels(surface, below)[0]].all():
+        if (view.labels[_pixels(surface, below)[0]] == view.region).all():
             return low - clearance
     return low
 

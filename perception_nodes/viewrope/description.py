@@ -15,7 +15,7 @@ import numpy as np
 from perception_nodes.arrays import Bytes, Floats, Ints
 from perception_nodes.scene import Frame, Slot, Slots
 from perception_nodes.viewrope.adjacency import Members
-from perception_nodes.viewrope.boxes import View, fit_box
+from perception_nodes.viewrope.boxes import View, fit_box, sample
 from perception_nodes.viewrope.pairs import find_pairs
 from perception_nodes.viewrope.planes import Background
 from perception_nodes.viewrope.regions import Outlines, outlines
@@ -55,13 +55,14 @@ class SeenRegions:
     ) -> Slot:
         """Describe a region, given by its flat pixel indices, of which some have normals."""
         points = self.surface.points.reshape(-1, 3).take(pixels, axis=0)
-        normals = self.surface.normals.reshape(-1, 3).take(pixels, axis=0)
-        known = np.isfinite(normals[:, 2])
+        known = np.isfinite(self.surface.normals.reshape(-1, 3)[:, 2].take(pixels))
+        fitted = sample(pixels[known])
         hidden = self.hidden(region)
         view = View(
-            self.labels == region,
-            points[known],
-            normals[known],
+            self.labels,
+            region,
+            self.surface.points.reshape(-1, 3).take(fitted, axis=0),
+            self.surface.normals.reshape(-1, 3).take(fitted, axis=0),
             hidden,
             self._bottom_hidden(region, points),
         )
@@ -84,7 +85,8 @@ class SeenRegions:
         lines, up = self.lines, self.background.up.astype(np.float32)
         edge = lines.occluded_pixels[lines.occluded_regions == region]
         height = points @ up
-        low = np.sort(height)[int(0.15 * len(height))]
+        place = int(0.15 * len(height))
+        low = np.partition(height, place)[place]
         below = self.surface.points.reshape(-1, 3)[edge] @ up < low
         return bool(below.sum() > 0.3 * np.sqrt(len(points)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -53,19 +54,19 @@ class _Extent:
 
     @cached_property
     def _distance(self) -> Floats:
-        return np.sort(np.hypot(self._x, self._y) / np.linalg.norm(self._axes[:, 0]))
+        return np.asarray(np.hypot(self._x, self._y) / np.linalg.norm(self._axes[:, 0]))
 
-    @property
+    @cached_property
     def front(self) -> float:
-        return float(self._distance[int(0.02 * self.pixels)])
+        return _ranked(self._distance, int(0.02 * self.pixels))
 
-    @property
+    @cached_property
     def back(self) -> float:
-        return float(self._distance[int(0.95 * self.pixels)])
+        return _ranked(self._distance, int(0.95 * self.pixels))
 
     @cached_property
     def top(self) -> float:
-        return float(np.sort(self._height)[int(0.98 * (self.pixels - 1))])
+        return _ranked(self._height, int(0.98 * (self.pixels - 1)))
 
     @cached_property
     def lid(self) -> int:
@@ -126,6 +127,11 @@ class InsideFinder:
         return self._extents[key]
 
 
+def _ranked(values: Floats, place: int) -> float:
+    """The value at a place of the order of size."""
+    return float(np.partition(values, place)[place])
+
+
 def _contains(outside: _Extent, inside: _Extent) -> bool:
     slack = _SIDEWAYS_SLACK * (inside.right - inside.left)
     if outside.left > inside.left + slack or outside.right < inside.right - slack:
@@ -154,10 +160,12 @@ class _Bends:
         flat, count = labels.ravel(), int(labels.max()) + 1
         known = np.flatnonzero((labels > 0) & np.isfinite(surface.normals[..., 2]))
         region = flat[known]
-        points = surface.points.reshape(-1, 3).take(known, axis=0).astype(np.float64)
-        normals = surface.normals.reshape(-1, 3).take(known, axis=0).astype(np.float64)
-        terms = [np.ones(len(region))]
-        for p, n in zip(points.T, normals.T, strict=True):
+        terms: list[Any] = [np.ones(len(region))]
+        for axis in range(3):
+            p, n = (
+                image.reshape(-1, 3)[:, axis].take(known).astype(np.float64)
+                for image in (surface.points, surface.normals)
+            )
             terms += [p, n, p * n, p * p]
         self._sums = [np.bincount(region, term, count) for term in terms]
         self._pixel = np.zeros(count, dtype=np.intp)  # one of each region
@@ -165,7 +173,7 @@ class _Bends:
 
     def of(self, regions: Regions) -> Floats:
         """(K,) of regions made from those given before, 1/m: negative where they bend inward."""
-        count = len(regions.linked)
+        count = regions.count
         groups = regions.labels.ravel()[self._pixel]
         size, *sums = (np.bincount(groups, row, count) for row in self._sums)
         size = np.maximum(size, 1.0)

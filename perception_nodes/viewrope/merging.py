@@ -51,6 +51,8 @@ def merge(
     """
     labels = _largest(labels)
     count = int(labels.max()) + 1
+    if count == 1:
+        return labels
     height = (surface.points @ background.up.astype(np.float32)).ravel()
     regions = tabulate(pairs, _with_holes(surface, labels), bend.ravel(), height)
     regions = regions.joined(_floors(regions, count))
@@ -90,13 +92,10 @@ def _with_holes(surface: Surface, labels: Ints) -> Ints:
 
 def _floors(regions: Regions, count: int) -> Joins:
     """Holes, which are the regions from `count` on: each with an object around it or dropped."""
-    length = regions.length
-    joins = []
-    for hole in range(count, len(length)):
-        linked = regions.linked[hole, 1:count]
-        inside = length[hole, 1:count].sum() >= _ENCLOSED * length[hole].sum()
-        joins.append((hole, 1 + int(linked.argmax()) if inside and linked.any() else 0))
-    return joins
+    length, linked = regions.length[count:], regions.linked[count:, 1:count]
+    inside = length[:, 1:count].sum(axis=1) >= _ENCLOSED * length.sum(axis=1)
+    around = np.where(inside & linked.any(axis=1), 1 + linked.argmax(axis=1), 0)
+    return list(enumerate(around.tolist(), count))
 
 
 def _continuing(regions: Regions) -> Joins:
@@ -123,35 +122,39 @@ def _sides(surface: Surface, background: Background, regions: Regions) -> Joins:
 
 def _enclosed(regions: Regions) -> Joins:
     """Regions that lie inside one other and hide nothing, such as the bottom of a cup."""
+    if regions.count == 1:
+        return []
     length = regions.length
     total = length.sum(axis=1)
     hides = regions.behind.sum(axis=0)
-    joins = []
-    for region in range(1, len(total)):
-        other = 1 + int(length[region, 1:].argmax())
-        inside = length[region, other] >= _ENCLOSED * max(total[region], 1.0)
-        if inside and hides[region] <= 0.1 * total[region]:
-            joins.append((region, other))
-    return joins
+    other = 1 + length[:, 1:].argmax(axis=1)
+    shared = length[np.arange(len(other)), other]
+    inside = (shared >= _ENCLOSED * np.maximum(total, 1.0)) & (hides <= 0.1 * total)
+    inside[0] = False
+    return [(region, int(other[region])) for region in np.flatnonzero(inside).tolist()]
 
 
 def _attached(surface: Surface, background: Background, regions: Regions, height: Floats) -> Joins:
     """Small regions that touch no ground but the side of a larger one, such as a handle."""
+    if regions.count == 1:
+        return []
     pixels = Members(regions.labels)
     points = surface.points.reshape(-1, 3)
+    whole = 1 + regions.linked[:, 1:].argmax(axis=1)
+    every = np.arange(len(whole))
+    contact = regions.linked[every, whole]
+    small = (contact >= _MIN_CONTACT) & (pixels.sizes < _HANDLE * pixels.sizes[whole])
+    small[0] = False
+    level = regions.height[every, whole] / np.maximum(contact, 1.0)
     joins = []
-    for part in range(1, len(pixels)):
-        whole = 1 + int(regions.linked[part, 1:].argmax())
-        contact = regions.linked[part, whole]
-        if contact < _MIN_CONTACT or pixels.sizes[part] >= _HANDLE * pixels.sizes[whole]:
-            continue
-        ordered = np.sort(height[pixels[part]])
-        level = regions.height[part, whole] / contact
-        on_side = level > ordered[0] + _SIDE * (ordered[-1] - ordered[0])
+    for part in np.flatnonzero(small).tolist():
+        own = height[pixels[part]]
+        low = own.min()
+        on_side = level[part] > low + _SIDE * (own.max() - low)
         if (
             on_side
             and (background.clearance(points.take(pixels[part], axis=0)) < _HANGS).mean()
             <= _GROUNDED
         ):
-            joins.append((part, whole))
+            joins.append((part, int(whole[part])))
     return joins

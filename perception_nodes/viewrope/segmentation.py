@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from perception_nodes.arrays import Bools, Bytes, Floats, Ints
-from perception_nodes.viewrope.surface import DIRECTIONS, Surface, pad
+from perception_nodes.viewrope.surface import DIRECTIONS, Surface, pad, shifted
 
 CREASE = float(np.deg2rad(35.0))
 """Surfaces that meet at a sharper inner bend belong to different objects."""
@@ -29,23 +29,20 @@ def concavity(surface: Surface, objects: Bools) -> Floats:
         surface is flat, bends outward or is unknown, and outside of `objects`.
     """
     padded = pad(surface.disparity, _REACH)
-    stride = padded.shape[1]
-    flat = padded.ravel()
-    rows, columns = np.nonzero(objects)
-    here = (rows + _REACH) * stride + columns + _REACH
-    own = flat[here]
-    largest = np.zeros(len(here), dtype=np.float32)
-    for down, right in DIRECTIONS:
-        step = _REACH * (down * stride + right)
-        run = np.float32(surface.camera.fx / (_REACH * np.hypot(down, right)))
-        ahead, behind = flat.take(here + step) / own - 1.0, flat.take(here - step) / own - 1.0
-        smooth = (np.abs(ahead) < _CONTINUES) & (np.abs(behind) < _CONTINUES)
-        inward = np.flatnonzero(smooth & (ahead + behind > 0))
-        bend = np.arctan(run * ahead[inward]) + np.arctan(run * behind[inward])
-        largest[inward] = np.maximum(largest[inward], bend)
-    result = np.zeros(objects.shape, dtype=np.float32)
-    result[rows, columns] = largest
-    return result
+    own = np.where(objects, surface.disparity, np.float32(np.nan))  # which fails all tests
+    largest = np.zeros(objects.shape, dtype=np.float32)
+    flat = largest.ravel()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for down, right in DIRECTIONS:
+            step = (_REACH * down, _REACH * right)
+            run = np.float32(surface.camera.fx / (_REACH * np.hypot(down, right)))
+            ahead = shifted(padded, _REACH, *step) / own - 1.0
+            behind = shifted(padded, _REACH, -step[0], -step[1]) / own - 1.0
+            smooth = (np.abs(ahead) < _CONTINUES) & (np.abs(behind) < _CONTINUES)
+            inward = np.flatnonzero(smooth & (ahead + behind > 0))
+            bend = np.arctan(run * ahead.take(inward)) + np.arctan(run * behind.take(inward))
+            flat[inward] = np.maximum(flat[inward], bend)
+    return largest
 
 
 def split(surface: Surface, objects: Bools, creases: Bools) -> Ints:

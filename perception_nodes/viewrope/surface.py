@@ -105,8 +105,8 @@ def _shrink(depth: Floats, factor: int) -> Floats:
     height, width = depth.shape[0] // factor, depth.shape[1] // factor
     depth = depth[: height * factor, : width * factor]
     usable = (depth > _NEAREST) & (depth < _FARTHEST)
-    disparity = np.zeros(depth.shape, dtype=np.float32)
-    np.divide(1.0, depth, out=disparity, where=usable)
+    with np.errstate(divide="ignore", over="ignore"):
+        disparity = np.asarray(np.where(usable, 1.0 / depth, 0.0), dtype=np.float32)
     if factor == 1:
         return disparity
     parts = [disparity[i::factor, j::factor] for i in range(factor) for j in range(factor)]
