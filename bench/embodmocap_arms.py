@@ -87,7 +87,7 @@ def follow(filming: Filming, arm: Arm, noise: Noise = NOISE) -> list[Course]:
         name = take.view.keypoints.camera_name
         if name[-1] not in arm.cameras:
             continue
-        background = {name: take.background} if arm.background and number % 30 < 2 else {}
+        background = {name: take.background} if arm.background and number % 20 < 2 else {}
         people = fusion.update([take.view], background if arm.upkeep else {})
         _pose_error(courses[0], fusion, take)
         if name[-1] == arm.cameras[0]:

@@ -32,8 +32,9 @@ _LEAST_JOINTS = 60
 _MOST_JOINTS, _MOST_FOR_DELAYS = 1500, 400
 _MEDIAN = 0.9
 _PRIOR = np.diag([np.radians(4.0) ** -2, 0.15**-2, 0.15**-2, 0.15**-2])
-_MATCH, _BACKGROUND_DEVIATION = 0.2, 0.02
-_BACKGROUND_SHARE = 0.2
+_FAR_MATCH, _MATCH, _CLOSING = 0.6, 0.15, 0.7
+_LEAST_DEVIATION = 0.02
+_BACKGROUND_SHARE = 0.5
 _DELAYS = np.arange(-0.24, 0.2401, 0.04)
 _FINE = (0.02, 0.01, 0.005)
 _EVIDENCE, _INDEPENDENT = 20.0, 0.2
@@ -83,7 +84,8 @@ def calibrate(
     Args:
         seen: What they saw, with poses as transforms give them.
         before: Corrections so far: their delays are where the search begins.
-        background: By camera (N, 3) static points in the world, as transforms put them.
+        background: By camera (N, 4) static points in the world, as transforms put them, and the
+            standard deviation of each along its ray, m.
         surface: The map that they belong to; without it only what cameras are to each other can
             be told, and what they share stays as transforms say.
         clocks: Whether to look for delays.
@@ -172,8 +174,9 @@ class _Problem:
     ) -> None:  # fmt: skip
         self._rays = rays
         self._count = len(cameras)
-        self._background = [background.get(name, np.zeros((0, 3))) for name in cameras]
+        self._background = [background.get(name, np.zeros((0, 4))) for name in cameras]
         self._surface = surface
+        self._match = _FAR_MATCH
         self._tree = None if surface is None or not len(surface.points) else cKDTree(surface.points)
         self.anchored = self._tree is not None and all(len(p) for p in self._background)
         places = rays.centers + rays.ranges[..., None] * rays.directions
@@ -182,7 +185,7 @@ class _Problem:
         if known.any():
             self.pivot: Floats = places[known].mean(axis=0)
         else:
-            self.pivot = np.concatenate(clouds).mean(axis=0) if clouds else np.zeros(3)
+            self.pivot = np.concatenate(clouds)[:, :3].mean(axis=0) if clouds else np.zeros(3)
 
     def __len__(self) -> int:
         return len(self._rays)
@@ -204,12 +207,13 @@ class _Problem:
         theta = np.zeros((self._count, 4))
         prior = np.kron(np.eye(self._count), _PRIOR)
         hessian = prior
-        for _ in range(iterations):
+        for number in range(iterations):
+            self._match = max(_MATCH, _FAR_MATCH * _CLOSING**number)
             data, pull, scale = self._normal(theta)
             hessian = data / scale + prior
             step = np.linalg.solve(hessian, pull / scale - prior @ theta.ravel())
             theta = theta + step.reshape(-1, 4)
-            if float(np.abs(step).max()) < 1e-6:
+            if float(np.abs(step).max()) < 1e-6 and self._match == _MATCH:
                 break
         return theta, np.linalg.inv(hessian)
 
@@ -304,9 +308,9 @@ class _Problem:
         for c, points in enumerate(self._background):
             if not len(points):
                 continue
-            moved = (points - self.pivot) @ rotation(float(theta[c, 0])).T
+            moved = (points[:, :3] - self.pivot) @ rotation(float(theta[c, 0])).T
             placed = moved + self.pivot + theta[c, 1:]
-            distance, nearest = self._tree.query(placed, distance_upper_bound=_MATCH)
+            distance, nearest = self._tree.query(placed, distance_upper_bound=self._match)
             found = np.isfinite(distance)
             index = np.asarray(nearest)[found]
             normals = self._surface.normals[index]
@@ -314,8 +318,8 @@ class _Problem:
             jacobian = np.empty((len(off), 4))
             jacobian[:, 0] = normals[:, 1] * moved[found, 0] - normals[:, 0] * moved[found, 1]
             jacobian[:, 1:] = normals
-            z = off / _BACKGROUND_DEVIATION
-            weight = (_TAIL + 1.0) / (_TAIL + z**2) / _BACKGROUND_DEVIATION**2
+            variance = points[found, 3] ** 2 + _LEAST_DEVIATION**2
+            weight = (_TAIL + 1.0) / (_TAIL + off**2 / variance) / variance
             weight *= _BACKGROUND_SHARE * scale
             rows = slice(4 * c, 4 * c + 4)
             hessian[rows, rows] += (jacobian.T * weight) @ jacobian

@@ -67,7 +67,8 @@ class PeopleFusion:
 
         Args:
             views: With poses as transforms give them.
-            background: By camera, (N, 3) static points in the world, as transforms put them.
+            background: By camera, (N, 4) static points in the world, as transforms put them, and
+                the standard deviation of each along its ray, m.
         """
         people = self.tracker.update(views)
         if self._upkeep.people:

@@ -71,7 +71,8 @@ class Take:
 
     Attributes:
         view: People, with the pose that its odometry believes and the stamp of its own clock.
-        background: (M, 3) static points that its depth shows, where its odometry puts them.
+        background: (M, 4) static points that its depth shows, where its odometry puts them, and
+            the standard deviation of each along its ray, m.
         true_pose: Where it really is.
         time: When it really was, s.
     """
@@ -136,7 +137,7 @@ class _Lens:
         stamp = START + round((time - (self._errors.delay if self._index else 0.0)) * 1e9)
         pixels, confidence, depths = self._measure(people, true)
         keypoints = Keypoints(stamp, self._name, pixels, confidence)
-        background = believed.apply(true.inverse().apply(self._background(true)))
+        background = self._background(true, believed)
         return Take(View(keypoints, CAMERA, believed, depths), background, true, time)
 
     def _measure(self, people: Floats, pose: Pose) -> tuple[Floats, Floats, Floats]:
@@ -158,15 +159,15 @@ class _Lens:
         order = rng.permutation(len(people))
         return pixels[order], confidence[order], depths[order]
 
-    def _background(self, pose: Pose) -> Floats:
+    def _background(self, pose: Pose, believed: Pose) -> Floats:
         points = self._filming.room.points
-        points = points[self._rng.integers(0, len(points), 150)]
+        points = points[self._rng.integers(0, len(points), 600)]
         local = pose.inverse().apply(points)
         pixels, z = CAMERA.project(local)
-        seen = CAMERA.contains(pixels) & (z < _FARTHEST)
-        local = local[seen]
-        noise = 1.0 + self._errors.depth * local[:, 2:] * self._rng.standard_normal((len(local), 1))
-        return pose.apply(local * noise)
+        local = local[CAMERA.contains(pixels) & (z < _FARTHEST)]
+        deviation = self._errors.depth * local[:, 2] ** 2
+        factor = 1.0 + deviation / local[:, 2] * self._rng.standard_normal(len(local))
+        return np.column_stack([believed.apply(local * factor[:, None]), deviation])
 
 
 def _path(angle: float, index: int, time: float) -> Pose:
@@ -182,7 +183,7 @@ def _path(angle: float, index: int, time: float) -> Pose:
 
 
 def _room(rng: np.random.Generator) -> SurfacePoints:
-    """Floor, four walls and a box, as points with normals."""
+    """Floor, four walls and furniture, as points with normals."""
     points, normals = [], []
     flat = rng.uniform(-_FLOOR, _FLOOR, (4000, 2))
     points.append(np.column_stack([flat, np.zeros(len(flat))]))
@@ -197,4 +198,23 @@ def _room(rng: np.random.Generator) -> SurfacePoints:
             normal = np.zeros(3)
             normal[axis] = -sign
             normals.append(np.tile(normal, (len(wall), 1)))
+    for angle in np.arange(5) * 1.3:
+        _furniture(2.1 * np.array([math.cos(angle), math.sin(angle)]), rng, points, normals)
     return SurfacePoints(np.concatenate(points), np.concatenate(normals))
+
+
+def _furniture(
+    place: Floats, rng: np.random.Generator, points: list[Floats], normals: list[Floats]
+) -> None:
+    """The four upright sides of a box that stands somewhere."""
+    half, height, yaw = rng.uniform(0.2, 0.4, 2), rng.uniform(0.5, 1.2), rng.uniform(0.0, 1.5)
+    turn = np.array([[math.cos(yaw), -math.sin(yaw)], [math.sin(yaw), math.cos(yaw)]])
+    for axis in (0, 1):
+        for sign in (-1.0, 1.0):
+            flat = rng.uniform(-1.0, 1.0, (300, 2)) * half
+            flat[:, axis] = sign * half[axis]
+            side = np.column_stack([flat @ turn.T + place, rng.uniform(0.0, height, 300)])
+            normal = np.zeros(3)
+            normal[:2] = sign * turn[:, axis]
+            points.append(side)
+            normals.append(np.tile(normal, (len(side), 1)))
