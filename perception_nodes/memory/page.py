@@ -24,7 +24,8 @@ _KNOWN = frozenset(kind.value for kind in EventKind)
 _STYLE = """
 .chain { display: flex; flex-wrap: wrap; align-items: stretch; gap: 6px; padding: 10px 14px;
   border-top: 1px solid var(--line); }
-.chain > h3 { flex-basis: 100%; font-weight: 600; }
+.chain > h3, .chain > p { flex-basis: 100%; }
+.chain > h3 { font-weight: 600; }
 .chain figure { width: 190px; border: 1px solid var(--line); border-radius: 8px; padding: 8px;
   background: var(--well); }
 .chain img { display: block; max-width: 100%; height: 96px; object-fit: contain; margin: 0 auto 6px;
@@ -73,7 +74,7 @@ def memory_page(memory: MemoryQueries, name: str | None = None) -> str:
         memory: Is asked.
         name: Id or label of an object whose causes alone are shown; None for all.
     """
-    record, records = _record_of(memory)
+    record, records, begins = _record_of(memory)
     tracks = list(record.tracks.values())
     status = memory.status()
     told = (
@@ -89,15 +90,19 @@ def memory_page(memory: MemoryQueries, name: str | None = None) -> str:
         map=draw_map(record, tracks),
         objects=_objects(records, memory.now or 0),
         timelines=draw_timelines(record, tracks, []),
-        chains=_chains(memory, record, asked),
+        chains=_chains(memory, record, begins, asked),
         beliefs=_beliefs(memory),
         events=events_table(record),
     )
 
 
-def _record_of(memory: MemoryQueries) -> tuple[RunRecord, list[Record]]:
+Begins = dict[int, float]
+"""From the stamp at which a session starts to seconds on the page."""
+
+
+def _record_of(memory: MemoryQueries) -> tuple[RunRecord, list[Record], Begins]:
     """What the report's drawings need, with the sessions one after the other."""
-    begins: dict[int, float] = {}  # stamp at which a session starts -> seconds on the page
+    begins: Begins = {}
     total = 0.0
     for first, last in memory.sessions():
         begins[first] = total
@@ -110,15 +115,18 @@ def _record_of(memory: MemoryQueries) -> tuple[RunRecord, list[Record]]:
             track.add(_time(row.session_start, row.state.stamp, begins), row.state)
     for event in memory.events():
         if event.kind in _KNOWN:
-            start = max((first for first in begins if first <= event.stamp), default=event.stamp)
             told = Event(event.stamp, EventKind(event.kind), event.subjects, event.text)
-            record.events.append((_time(start, event.stamp, begins), told))
+            record.events.append((_event_time(event.stamp, begins), told))
     record.duration = total
-    return record, records
+    return record, records, begins
 
 
-def _time(start: int, stamp: int, begins: dict[int, float]) -> float:
+def _time(start: int, stamp: int, begins: Begins) -> float:
     return begins.get(start, 0.0) + max(0, stamp - start) / _SECOND
+
+
+def _event_time(stamp: int, begins: Begins) -> float:
+    return _time(max((b for b in begins if b <= stamp), default=stamp), stamp, begins)
 
 
 def _objects(records: list[Record], now: int) -> str:
@@ -134,35 +142,40 @@ def _objects(records: list[Record], now: int) -> str:
     return table(("object", "state", "where", "last seen"), rows)
 
 
-def _chains(memory: MemoryQueries, record: RunRecord, asked: set[str] | None) -> str:
+def _chains(
+    memory: MemoryQueries, record: RunRecord, begins: Begins, asked: set[str] | None
+) -> str:
     parts = []
     for key, track in record.tracks.items():
         if asked is not None and key not in asked:
             continue
         found = memory.explain(key)
         if found.chain:
-            parts.append(_chain(memory, track, found))
+            parts.append(_chain(memory, track, found, begins))
     return "".join(parts) or '<p class="none pad">Nothing was seen to move.</p>'
 
 
-def _chain(memory: MemoryQueries, track: Track, found: Explanation) -> str:
-    cards = [_card(memory, found.chain[0])]
+def _chain(memory: MemoryQueries, track: Track, found: Explanation, begins: Begins) -> str:
+    cards = [_card(memory, found.chain[0], begins)]
     for link in found.chain[1:]:
-        cards.append(f"<i>because<br>{link.weight:.2f}</i>{_card(memory, link)}")
+        cards.append(f"<i>because<br>{link.weight:.2f}</i>{_card(memory, link, begins)}")
     if not found.known:
         cards.append("<i>because</i><figure><figcaption>unknown</figcaption></figure>")
     title = f'<h3 style="color:{color(track.index)}">{bdi(name_of(track.state))}</h3>'
-    return f'<div class="chain">{title}{"".join(cards)}</div>'
+    told = "; ".join(f"{k.event.text} ({k.weight:.2f}, event {k.event.seq})" for k in found.others)
+    others = f"<p>{esc(f'perhaps also because: {told}')}</p>" if told else ""
+    return f'<div class="chain">{title}{"".join(cards)}{others}</div>'
 
 
-def _card(memory: MemoryQueries, link: Link) -> str:
+def _card(memory: MemoryQueries, link: Link, begins: Begins) -> str:
     pictures = memory.keyframes(event=link.event.seq, k=1)
     picture = ""
     if pictures:
         data = base64.b64encode(pictures[0].jpeg).decode("ascii")
         picture = f'<img alt="{esc(pictures[0].object)}" src="data:image/jpeg;base64,{data}">'
+    when = f"t = {_event_time(link.event.stamp, begins):.1f} s"
     evidence = ", ".join((f"event {link.event.seq}", *link.evidence))
-    text = f"{bdi(link.event.text)}<br><small>{esc(evidence)}</small>"
+    text = f"{bdi(link.event.text)}<br><small>{esc(when)}; {esc(evidence)}</small>"
     return f"<figure>{picture}<figcaption>{text}</figcaption></figure>"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def test_the_page_shows_chain_pictures_and_timelines_and_loads_nothing(path: Pat
     assert "script" not in tags.seen
     assert "push: robot pushes o1" in page
     assert page.count("data:image/jpeg;base64,") == 2
+    assert re.search(r"<small>t = \d+\.\d s; event \d+", page)
     assert "2 objects" in page
     assert "http" not in page.split("</style>")[1]
 
