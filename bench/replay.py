@@ -103,6 +103,7 @@ def replay(bag_path: Path, folder: Path) -> dict[str, Any]:
     """Replay as the command does and return milliseconds a frame by part."""
     watch, start = Stopwatch(), time.perf_counter()
     with ExitStack() as stack:
+        slots = stack.enter_context(beside(DepthFinder()))
         bag = stack.enter_context(open_bag(bag_path))
         source = FrameSource(bag)
         if source.pose_origin.startswith("RGB-D"):
@@ -110,7 +111,6 @@ def replay(bag_path: Path, folder: Path) -> dict[str, Any]:
         memory = stack.enter_context(Memory(folder / "memory.db"))
         recorder = stack.enter_context(Recorder(folder / "objects.mcap"))
         report = ReportSink(folder, bag_path.name)
-        slots = stack.enter_context(beside(DepthFinder()))
         pipeline = Pipeline(slots, ObjectTracker(), memory)
         sinks = [
             TimedSink(watch, "recorder", recorder),

@@ -19,7 +19,7 @@ from perception_nodes.ros.conversion import (
     predictions_to_msg,
     slots_to_msg,
 )
-from perception_nodes.ros.factory import RosbagsFactory
+from perception_nodes.ros.factory import RosbagsFactory, typestore
 from perception_nodes.ros.future_markers import future_markers, moving_predictions
 from perception_nodes.ros.geometry_messages import header_to_msg, transform_to_msg
 from perception_nodes.ros.image_messages import color_to_compressed_msg, labels_to_msg
@@ -27,6 +27,11 @@ from perception_nodes.ros.mirrors import detections_to_msg, markers_to_msg
 from perception_nodes.scene import WORLD_FRAME, Frame, Sample, SceneState
 
 _PREVIEW_WIDTH = 320
+_USUAL = (  # types of the messages of every frame
+    *("permanence/msg/SlotArray", "sensor_msgs/msg/Image", "permanence/msg/ObjectStateArray"),
+    *("visualization_msgs/msg/MarkerArray", "vision_msgs/msg/Detection3DArray"),
+    *("sensor_msgs/msg/CompressedImage", "tf2_msgs/msg/TFMessage"),
+)
 
 
 class Recorder:
@@ -45,6 +50,8 @@ class Recorder:
         self._writer = BagWriter(path)
         self._world = world_frame
         self._factory = RosbagsFactory()
+        for kind in _USUAL:  # compiled here and not when the first frame waits
+            typestore().get_msgdef(kind)
 
     def __enter__(self) -> Self:
         return self

@@ -131,6 +131,9 @@ def run_session(
     foresight = make_foresight() if foresight is None else foresight
     _make_room(outputs)
     with ExitStack() as stack:
+        # It starts while the rest is made ready; networks work outside of the interpreter anyway.
+        apart = ahead and type(slots) is DepthFinder
+        working = stack.enter_context(beside(slots)) if apart else slots
         memory = stack.enter_context(Memory(outputs.memory, map_id))
         first = memory.next_object_number()
         tracker = ObjectTracker(first_number=first, motion=foresight.motion)
@@ -138,9 +141,6 @@ def run_session(
         report, score = ReportSink(outputs.report, title), ScoreSink()
         stack.callback(_remove_if_empty, outputs.report / "report.html")
         recorder = stack.enter_context(Recorder(outputs.recording))
-        # networks work outside of the interpreter anyway
-        apart = ahead and type(slots) is DepthFinder
-        working = stack.enter_context(beside(slots)) if apart else slots
         pipeline = Pipeline(
             working, tracker, memory, foresight.futures, foresight.events, foresight.learn
         )
