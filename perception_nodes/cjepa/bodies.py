@@ -20,6 +20,8 @@ SUPPORTED = 0.04
 """Meters between a bottom and what carries it, at most; boxes are known no better."""
 TOUCH = 0.02
 """Gap, m, below which a box can be touched; boxes are known no better."""
+TIP_RADIUS = 0.012
+"""Of the tool with which a robot pushes, m."""
 _STOP_SPIN = 0.3
 
 
@@ -117,3 +119,38 @@ def settled(before: Floats, after: Floats, size: Floats, free: Bools) -> Floats:
     after[..., 2] = np.maximum(after[..., 2], reach(after, size)[..., 2])
     still = np.concatenate((before[..., :12], np.zeros_like(before[..., 12:])), axis=-1)
     return np.where(rests[..., None], still, after)
+
+
+def pushed_out(states: Floats, size: Floats, before: Floats, after: Floats) -> Floats:
+    """States (B, N, 18) in which no box is where the robot's tool is: what it meets goes with it.
+
+    A box that the tip has entered is moved on along the tip's way until it is out again, at most as
+    far as the tip went, and no slower than the tip.
+
+    Args:
+        states: Support at height 0.
+        size: (B, N, 3) extents.
+        before: (B, 7) the tip a step before, as in `movable`.
+        after: (B, 7) the tip at the time of the states.
+    """
+    way = (after - before)[:, :2]
+    travel = np.linalg.norm(way, axis=-1)
+    known = (after[:, 6] > 0.0) & (before[:, 6] > 0.0) & (travel > 1e-6)
+    ahead = np.zeros((len(way), 3))
+    ahead[:, :2] = way / np.maximum(travel, 1e-6)[:, None]
+    # of the rod above the tip, the point nearest to the middle of the box
+    rod = np.repeat(after[:, None, :3], states.shape[1], axis=1)
+    rod[..., 2] = np.maximum(rod[..., 2], states[..., 2])
+    turn = states[..., ROTATION].reshape(*states.shape[:-1], 3, 3)
+    inside = np.einsum("...ij,...i->...j", turn, rod - states[..., POSITION])
+    back = np.einsum("...ij,...i->...j", turn, np.broadcast_to(-ahead[:, None], rod.shape))
+    half = size / 2.0 + TIP_RADIUS
+    met = (np.abs(inside) < half).all(axis=-1) & known[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exits = np.where(back == 0.0, np.inf, (np.sign(back) * half - inside) / back)
+    shift = np.where(met, np.minimum(exits.min(axis=-1), travel[:, None]), 0.0)
+    found = states.copy()
+    found[..., POSITION] += shift[..., None] * ahead[:, None]
+    speed = (travel / INTERVAL)[:, None] - (found[..., VELOCITY] * ahead[:, None]).sum(axis=-1)
+    found[..., VELOCITY] += (np.where(met, np.maximum(speed, 0.0), 0.0))[..., None] * ahead[:, None]
+    return found

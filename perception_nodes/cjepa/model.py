@@ -20,6 +20,7 @@ from perception_nodes.cjepa.bodies import (
     box_gaps,
     hanging,
     movable,
+    pushed_out,
     reach,
     settled,
 )
@@ -180,6 +181,7 @@ class WorldModel:
             before, after = states[:, -1], answer["next_states"][:, -1].astype(np.float64)
             free = movable(before, after, fixed["size"], present > 0.0, moving["robot"][:, -2])
             state = settled(before, after, fixed["size"], free)
+            state = pushed_out(state, fixed["size"], moving["robot"][:, -2], moving["robot"][:, -1])
             deviation = answer["log_deviations"][:, -1].astype(np.float64)
             # what nothing can have moved is known as well as before
             deviation = np.where(free[..., None], deviation, beliefs[:, -1, :, :AGE])

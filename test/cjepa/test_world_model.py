@@ -12,7 +12,6 @@ import pytest
 
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.actors import Actor
-from perception_nodes.cjepa.bodies import movable, settled
 from perception_nodes.cjepa.calibration import (
     Calibration,
     read_calibration,
@@ -320,54 +319,6 @@ def test_a_reset_tracker_resets_its_motion_model() -> None:
     motion = Carried()
     ObjectTracker(motion=motion).reset()
     assert motion.resets == 1
-
-
-def state(place: Sequence[float], velocity: Sequence[float] = (0.0, 0.0, 0.0)) -> Floats:
-    return np.concatenate((place, np.eye(3).reshape(9), velocity, np.zeros(3)))
-
-
-AWAY = np.array([[0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0]])
-
-
-def free(states: Sequence[Floats], robot: Floats = AWAY, gone: int | None = None) -> list[bool]:
-    """What can move among boxes of 6 cm that the network expects to stay."""
-    before = np.stack(states)[None]
-    present = np.array([[k != gone for k in range(len(states))]])
-    return list(movable(before, before, np.full((1, len(states), 3), 0.06), present, robot)[0])
-
-
-def test_nothing_is_set_in_motion_from_afar() -> None:
-    moving = state((0, 0, 0.03), (0.5, 0, 0))
-    assert free([moving, state((0.12, 0, 0.03)), state((0.6, 0, 0.03))]) == [True, True, False]
-    assert free([state((0, 0, 0.03)), state((0.061, 0, 0.03))]) == [False, False]
-
-
-def test_motion_is_handed_on_through_a_row_that_touches() -> None:
-    row = [state((0.061 * k, 0, 0.03)) for k in range(4)]
-    row[0][12] = 0.2
-    assert free(row) == [True] * 4
-    # one that is left out hands nothing on
-    assert free(row, gone=2) == [True, True, False, False]
-
-
-def test_what_loses_its_support_can_move() -> None:
-    pile = [state((0, 0, 0.03)), state((0, 0, 0.09))]
-    assert free(pile) == [False, False]
-    assert free(pile, gone=0) == [False, True]
-
-
-def test_a_robot_moves_what_it_can_reach_and_nothing_else() -> None:
-    tip = np.array([[-0.06, 0.0, 0.02, 0.2, 0.0, 0.0, 1.0]])
-    assert free([state((0, 0, 0.03)), state((0.5, 0, 0.03))], tip) == [True, False]
-    high = tip + np.array([0, 0, 0.3, 0, 0, 0, 0])
-    assert free([state((0, 0, 0.03))], high) == [False]
-
-
-def test_nothing_sinks_into_the_support() -> None:
-    before = state((0, 0, 0.03), (0.5, 0, 0))[None]
-    after = state((0.05, 0, 0.02), (0.5, 0, 0))[None]
-    found = settled(before, after, np.full((1, 3), 0.06), np.array([True]))
-    np.testing.assert_allclose(found[0, :3], (0.05, 0, 0.03))
 
 
 def test_what_nothing_can_have_moved_stays_as_certain_as_it_was(model: WorldModel) -> None:

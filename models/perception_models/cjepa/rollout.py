@@ -16,7 +16,7 @@ from perception_models.cjepa.kinematics import (
     turned,
 )
 from perception_models.cjepa.network import HISTORY
-from perception_nodes.cjepa.bodies import movable, settled
+from perception_nodes.cjepa.bodies import movable, pushed_out, settled
 
 _NOISE = (0.006, 0.06, 0.1, 0.5)
 """Standard deviations at level 1: m, m/s, rad, rad/s; about those of the tracker."""
@@ -212,10 +212,11 @@ def _settled(before: Tensor, after: Tensor, batch: Batch, step: int) -> tuple[Te
     then, now, size, present, robot = (
         x.detach().cpu().double().numpy()
         for x in (before, after, batch["size"], batch["present"],
-                  batch["robot"][:, step + HISTORY - 1])
+                  batch["robot"][:, step + HISTORY - 1 : step + HISTORY + 1])
     )  # fmt: skip
-    free = movable(then, now, size, present > 0.0, robot)
-    state = torch.from_numpy(settled(then, now, size, free)).to(after)
+    free = movable(then, now, size, present > 0.0, robot[:, 0])
+    found = pushed_out(settled(then, now, size, free), size, robot[:, 0], robot[:, 1])
+    state = torch.from_numpy(found).to(after)
     return state, torch.from_numpy(free).to(after)
 
 
