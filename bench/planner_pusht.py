@@ -10,11 +10,12 @@ rounds for all. "learned" is the C-JEPA without the physics prior; it knows boxe
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from typing import Any
 
 import numpy as np
-from common import write_result
+from common import RESULTS, write_result
 
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.loading import load_world_model
@@ -128,12 +129,15 @@ def main() -> None:
 
 
 def figures(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """What is written; also of the episodes so far, should the run be ended early."""
+    """What is written; also of the episodes so far, and beside arms that were measured before."""
+    path = RESULTS / "planner_pusht.json"
+    known = json.loads(path.read_text())["figures"]["arms"] if path.exists() else {}
     return {
         "samples": SAMPLES,
         "rounds": ROUNDS,
         "executed": EXECUTED,
-        "arms": {
+        "arms": known
+        | {
             arm: {
                 "solved": [bool(r["solved"]) for r in rows],
                 "steps": [r["steps"] for r in rows],

@@ -99,7 +99,8 @@ def step(
         physics: See there.
     """
     before = state.poses
-    poses = _slide(xp, state, still, dt)
+    poses, velocities = _slide(xp, state, still, dt)
+    slid = poses
     moved = 0.0 * poses[..., 0]
     for sweep in range(physics.sweeps):
         share = shift * (1.0 if sweep == 0 else 0.0)
@@ -112,14 +113,15 @@ def step(
             moved = moved + xp.sqrt(push[..., 0] ** 2 + push[..., 1] ** 2)
     # the last word has the pusher: it does not give way
     poses = poses + _from_pusher(xp, poses, still, tip, 0.0 * shift, physics)
+    velocities = velocities + (poses - slid) / dt
     if before.shape[-2] > 1:
         poses = _carried(xp, before, poses, still)
     deviation = state.deviation + physics.growth * moved
-    return State(poses, (poses - before) / dt, deviation)
+    return State(poses, velocities, deviation)
 
 
-def _slide(xp: Any, state: State, still: Things, dt: float) -> Array:
-    """Poses (B, N, 3) after Coulomb friction alone has slowed objects down, exactly."""
+def _slide(xp: Any, state: State, still: Things, dt: float) -> tuple[Array, Array]:
+    """Poses and velocities (B, N, 3) after Coulomb friction alone has slowed objects down."""
     v = state.velocities
     lever = xp.sqrt(still.turning)
     speed = xp.sqrt(v[..., 0] ** 2 + v[..., 1] ** 2 + (lever * v[..., 2]) ** 2 + 1e-12)
@@ -127,7 +129,8 @@ def _slide(xp: Any, state: State, still: Things, dt: float) -> Array:
     time = speed / brake
     time = xp.where(time < dt, time, dt + 0.0 * time)
     distance = speed * time - 0.5 * brake * time**2
-    return state.poses + v * (distance / speed)[..., None]
+    left = 1.0 - brake * time / speed
+    return state.poses + v * (distance / speed)[..., None], v * left[..., None]
 
 
 def _from_pusher(
@@ -227,11 +230,11 @@ def _least(xp: Any, values: Array) -> Array:
 
 
 def _outline(xp: Any, parts: Array) -> Array:
-    """(N, 4 K, 2) the corners of all rectangles."""
+    """(N, 8 K, 2) corners and middles of the sides of all rectangles."""
     points = []
     for k in range(parts.shape[-2]):
         center, half = parts[..., k, :2], parts[..., k, 2:]
-        for sx, sy in ((1, 1), (1, -1), (-1, -1), (-1, 1)):
+        for sx, sy in ((1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1)):
             x, y = center[..., 0] + sx * half[..., 0], center[..., 1] + sy * half[..., 1]
             points.append(xp.stack((x, y), -1))
     return xp.stack(points, -2)
