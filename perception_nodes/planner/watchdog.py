@@ -26,8 +26,7 @@ class Gate:
         """The emergency stop is pressed, or released; released it still holds until `enable`."""
         with self._lock:
             self._pressed = pressed
-            if pressed:
-                self._latched, self._enabled = True, False
+            self._latched = self._latched or pressed
 
     def enable(self, wanted: bool) -> tuple[bool, str]:
         """Let commands out, or keep them in.

@@ -213,6 +213,15 @@ def test_a_plan_that_leaves_its_own_pushing_out_is_refused() -> None:
     assert "faster than it can be pushed" in verdict.reason
 
 
+def test_what_a_plan_overlaps_is_taken_to_be_pushed_that_much_farther_than_predicted() -> None:
+    now = situation(thing("o1", -0.2, 0.0), thing("cup", -0.068, 0.0))
+    made = push(now, (0.02, 0.0))
+    still = {"o1": np.tile([*now.objects[0].position, 0.0], (11, 1))}
+    assert judge(replace(made, predicted=still), now).safe, "it does not overlap by much"
+    violation = worst(judge(replace(made, predicted=still), now, ("cup",)))
+    assert violation.constraint is Constraint.PROTECTED
+
+
 def test_uncertainty_of_places_widens_what_is_kept_clear() -> None:
     sure = situation(thing("o1", -0.2, 0.0), thing("cup", 0.03, 0.0))
     unsure = situation(
