@@ -30,7 +30,7 @@ from perception_nodes.memory.writer import Memory
 ROUNDS = 1000
 MOST_SECONDS = 0.5
 MOST_EVENTS = 2000  # of which the newest half is never taken together in episodes
-NEWEST = 800  # acknowledged events that are looked for; others may lie between them
+NEWEST = 500  # acknowledged events that are looked for; unacknowledged ones lie between them
 
 
 def write_until_killed(path: Path, turn: int, tell: int) -> None:

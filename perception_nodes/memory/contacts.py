@@ -7,6 +7,7 @@ contacts of objects, as a simulator does, only hands are looked at.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -104,7 +105,7 @@ class ContactFinder:
             yield (names[i], names[j]), gap
 
     def _moves(self, state: ObjectState) -> bool:
-        return state.id in self._moved or float(np.linalg.norm(state.velocity)) > _MOVES
+        return state.id in self._moved or math.hypot(*state.velocity.tolist()) > _MOVES
 
 
 def _hands(people: tuple[Person, ...], seen: list[ObjectState]) -> Iterator[tuple[_Pair, float]]:
@@ -168,4 +169,4 @@ def box_gaps(boxes: Boxes, first: Ints, second: Ints) -> Floats:
 
 
 def _finite(state: ObjectState) -> bool:
-    return bool(np.isfinite(state.position).all() and np.isfinite(state.size).all())
+    return math.isfinite(sum(state.position.tolist()) + sum(state.size.tolist()))

@@ -11,6 +11,7 @@ object is watched.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -153,9 +154,11 @@ class Observations:
             return MOVED
         if state.stamp - trace.stamp < _SHORTEST_MOVE:
             return ROUTINE
-        distance = float(np.linalg.norm(state.position - trace.position))
+        distance = math.dist(state.position.tolist(), trace.position.tolist())
+        if not distance > _SMALLEST_MOVE:
+            return ROUTINE
         deviation = float(np.sqrt(max(0.0, np.trace(state.pose_covariance[:3, :3]) / 3.0)))
-        return MOVED if distance > max(_SMALLEST_MOVE, deviation) else ROUTINE
+        return MOVED if distance > deviation else ROUTINE
 
     def _due(self, state: ObjectState, grade: int) -> Due:
         trace = self._traces.get(state.id)

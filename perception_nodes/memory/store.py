@@ -95,6 +95,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.loss: Loss | None = None
+        self._durable: bool | None = None  # of the last transaction
         self._lock = _lock(path)
         try:
             with explained(path), _named(path):
@@ -114,7 +115,9 @@ class Store:
             durable: Whether they survive a power loss once the block is left (facts); otherwise
                 they survive the end of the process (observations).
         """
-        self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        if durable != self._durable:
+            self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
         self.db.execute("BEGIN IMMEDIATE")
         try:
             yield self.db

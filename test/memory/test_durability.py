@@ -100,10 +100,10 @@ def test_facts_are_synced_to_the_disk_and_observations_are_not(tmp_path: Path) -
         memory._db.set_trace_callback(statements.append)
 
         def level() -> str:
-            found = [s for s in statements if "synchronous" in s][-1].split()[-1]
             committed = [s for s in statements if s == "COMMIT"]
+            found = memory._db.execute("PRAGMA synchronous").fetchone()[0]
             statements.clear()
-            return f"{found} {len(committed)}"
+            return f"{('OFF', 'NORMAL', 'FULL')[found]} {len(committed)}"
 
         memory.write(scene(SECOND, state("o1", SECOND)))
         assert level() == "NORMAL 1"
