@@ -66,6 +66,7 @@ class Trainer:
         self.curriculum = HorizonCurriculum(settings.longest_horizon, settings.curriculum)
         self.precision = devices.precision(settings.precision, device)
         self.step, self.planned, self.seconds = 0, settings.steps, 0.0
+        self._resumed_at = 0
         torch.manual_seed(self.stack.seeds[0])
         if resume:
             self._restore(checkpoint.load(folder, device, self.identity()))
@@ -88,7 +89,8 @@ class Trainer:
 
         Args:
             listener: Told after each update.
-            minutes: Plan as many updates as fit in this time, instead of more.
+            minutes: Plan as many updates as fit in this time, that before a resumption counted in,
+                instead of more.
 
         Raises:
             TrainingInterruptedError: Ctrl-C; the state was saved.
@@ -134,7 +136,7 @@ class Trainer:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.step, self.planned = state["step"], state["planned"]
-        self.seconds = state["seconds"]
+        self.seconds, self._resumed_at = state["seconds"], state["step"]
         for network, weights in zip(self.stack.networks, state["networks"], strict=True):
             network.load_state_dict(weights)
         self.optimizers.load_state_dict(state["optimizers"])
@@ -166,10 +168,14 @@ class Trainer:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), limit)
 
     def _plan(self, minutes: float | None) -> None:
-        """Once a few updates are timed, plan as many as fit; stop when time is up anyway."""
+        """Once a few updates are timed, or known from before, plan as many as fit.
+
+        Learning rates fall with what is planned, so that a run cut short still comes to rest. Stops
+        when time is up anyway.
+        """
         if minutes is None:
             return
-        if self.step == _TIMED_STEPS:
+        if self.step == max(_TIMED_STEPS, self._resumed_at + 1):
             fit = int(60 * minutes / (self.seconds / self.step))
             self.planned = max(self.step, min(self.planned, fit))
         if self.seconds > 60 * minutes * 1.1:

@@ -200,6 +200,18 @@ def test_minutes_plan_as_many_updates_as_fit(tiny: Any, run_folder: Path) -> Non
     assert 1 <= trainer.step == trainer.planned < 1_000_000
 
 
+def test_a_run_that_goes_on_may_be_planned_shorter(tiny: Any, run_folder: Path) -> None:
+    task = tiny(steps=1_000_000)
+    first = Trainer(task, CELLS[:1], run_folder, CPU, resume=False)
+    with pytest.raises(TrainingInterruptedError):
+        first.fit(interrupt_at(30))
+    second = Trainer(task, CELLS[:1], run_folder, CPU, resume=True)
+    plans: list[int] = []
+    second.fit(lambda _, planned, __: plans.append(planned), minutes=2 * first.seconds / 60)
+    assert 30 < plans[0] < 1_000  # by the first update, so that rates fall from there
+    assert second.step <= plans[0]
+
+
 def test_the_rate_grows_then_falls_to_zero_or_stays() -> None:
     falling = [rate_factor(k, 100, 0.1, decay=True) for k in range(101)]
     assert falling[0] == pytest.approx(0.1)

@@ -41,7 +41,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--ablations", default="", metavar="NAMES", help="trained alongside, with commas, or all"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--minutes", type=float, metavar="M", help="time to train in")
+    parser.add_argument(
+        "--minutes", type=float, metavar="M", help="time to train in, that before --resume included"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; default: all")
     parser.add_argument("-o", "--output", type=Path, help="folder; default: out/train/MODEL")
     parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
