@@ -22,6 +22,8 @@ TOUCH = 0.02
 """Gap, m, below which a box can be touched; boxes are known no better."""
 TIP_RADIUS = 0.012
 """Of the tool with which a robot pushes, m."""
+CORE = 0.6
+"""Share of a box's extents that surely is not free space."""
 _STOP_SPIN = 0.3
 
 
@@ -122,10 +124,11 @@ def settled(before: Floats, after: Floats, size: Floats, free: Bools) -> Floats:
 
 
 def pushed_out(states: Floats, size: Floats, before: Floats, after: Floats) -> Floats:
-    """States (B, N, 18) in which no box is where the robot's tool is: what it meets goes with it.
+    """States (B, N, 18) in which the robot's tool is in the core of no box: that goes with it.
 
-    A box that the tip has entered is moved on along the tip's way until it is out again, at most as
-    far as the tip went, and no slower than the tip.
+    A box whose core the tip has entered is moved on along the tip's way until it is out again, at
+    most as far as the tip went. Only the core, since things are rounder than their boxes, and turn
+    or roll aside: with whole boxes, or with the speed of the tip, foresight became worse.
 
     Args:
         states: Support at height 0.
@@ -144,13 +147,11 @@ def pushed_out(states: Floats, size: Floats, before: Floats, after: Floats) -> F
     turn = states[..., ROTATION].reshape(*states.shape[:-1], 3, 3)
     inside = np.einsum("...ij,...i->...j", turn, rod - states[..., POSITION])
     back = np.einsum("...ij,...i->...j", turn, np.broadcast_to(-ahead[:, None], rod.shape))
-    half = size / 2.0 + TIP_RADIUS
+    half = CORE * size / 2.0 + TIP_RADIUS
     met = (np.abs(inside) < half).all(axis=-1) & known[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         exits = np.where(back == 0.0, np.inf, (np.sign(back) * half - inside) / back)
     shift = np.where(met, np.minimum(exits.min(axis=-1), travel[:, None]), 0.0)
     found = states.copy()
     found[..., POSITION] += shift[..., None] * ahead[:, None]
-    speed = (travel / INTERVAL)[:, None] - (found[..., VELOCITY] * ahead[:, None]).sum(axis=-1)
-    found[..., VELOCITY] += (np.where(met, np.maximum(speed, 0.0), 0.0))[..., None] * ahead[:, None]
     return found

@@ -64,12 +64,11 @@ def tips(*places: tuple[float, float, float]) -> list[Floats]:
     return [np.array([[*place, 0.0, 0.0, 0.0, 1.0]]) for place in places]
 
 
-def test_what_the_tool_meets_goes_with_it_and_as_fast() -> None:
-    before, after = tips((-0.05, 0.0, 0.02), (-0.03, 0.0, 0.02))
+def test_what_the_tool_would_run_through_goes_with_it() -> None:
+    before, after = tips((-0.04, 0.0, 0.02), (-0.02, 0.0, 0.02))
     found = pushed_out(state((0, 0, 0.03))[None, None], np.full((1, 1, 3), 0.06), before, after)
-    # 6 cm wide and 12 mm of the tool: the middle is 42 mm ahead of the tip
-    np.testing.assert_allclose(found[0, 0, :3], (0.012, 0.0, 0.03), atol=1e-9)
-    np.testing.assert_allclose(found[0, 0, 12:15], (0.2, 0.0, 0.0), atol=1e-9)
+    # a core of 36 mm and 12 mm of the tool: the middle is at least 30 mm ahead of the tip
+    np.testing.assert_allclose(found[0, 0, :3], (0.01, 0.0, 0.03), atol=1e-9)
 
 
 def test_nothing_is_pushed_farther_than_the_tool_goes() -> None:
