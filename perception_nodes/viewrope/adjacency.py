@@ -35,6 +35,11 @@ class Regions:
     entries: Floats
 
     @cached_property
+    def members(self) -> Members:
+        """The pixels of each region."""
+        return Members(self.labels)
+
+    @cached_property
     def linked(self) -> Floats:
         """(K, K) number of neighboring pixels on one surface."""
         return self._table(0)

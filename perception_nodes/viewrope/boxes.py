@@ -156,14 +156,15 @@ def _complete(local: Floats, axes: Floats, surface: Surface) -> tuple[Floats, fl
             size[:2].max()
         )
     added = _DEPTHS * max(0.0, size[1] - size[0])
-    center = (low + high) / 2.0 + added[:, None] * np.array([1.0, 0.0, 0.0])
-    turned = 2.0 * center[:, None] - local
-    turned[..., 2] = local[:, 2]
-    past = _sees_past(surface, turned @ axes.T)
+    center = (low + high) / 2.0
+    turned = np.array([1.0, 1.0, 0.0]) * 2.0 * center - local * np.array([1.0, 1.0, -1.0])
+    shifts = 2.0 * added[:, None] * axes[:, 0]
+    past = _sees_past(surface, turned @ axes.T, shifts)
     wrong = past.mean(axis=1)
     refuted = wrong > wrong[0] + _SEEN_PAST
     last = int(refuted.argmax()) - 1 if refuted.any() else len(added) - 1
-    whole = np.concatenate((local, turned[last][~past[last]]))
+    turned[:, 0] += 2.0 * added[last]
+    whole = np.concatenate((local, turned[~past[last]]))
     free = (len(added) - 1 - last) * (added[1] - added[0])
     doubt = 0.3 * added[last] + 0.1 * free + 0.05 * size[1]
     return whole, float(doubt)
@@ -187,20 +188,23 @@ def _to_far_edge(top: Floats, axes: Floats, surface: Surface) -> Floats:
     return np.asarray(top + pitch[:, None] * np.array([1.0, 0.0, 0.0]))
 
 
-def _sees_past(surface: Surface, points: Floats) -> Bools:
-    """Whether the camera sees something clearly behind each of (..., 3) points."""
-    (v, u), depth = _pixels(surface, points)
-    measured = surface.disparity[v, u]
+def _sees_past(surface: Surface, points: Floats, shifts: Floats) -> Bools:
+    """(K, N) whether the camera sees something clearly behind each of N points, moved K ways."""
+    x, y, depth = (points[:, i] + shifts[:, i, None] for i in range(3))
+    pixels, inside = _pixels(surface, x, y, depth)
+    measured = surface.disparity.ravel().take(pixels)
     expected = 1.0 / (depth + _PAST) - 3.0 * surface.noise
-    return np.asarray((v >= 0) & (measured > 0) & (measured < expected))
+    return np.asarray(inside & (measured > 0) & (measured < expected))
 
 
-def _pixels(surface: Surface, points: Floats) -> tuple[tuple[Ints, Ints], Floats]:
-    """Row and column of (..., 3) points, -1 outside the image, and their depths."""
-    pixels, depth = surface.camera.project(points)
-    inside = surface.camera.contains(pixels)
-    u, v = (np.rint(np.where(inside, pixels[..., i], -1.0)).astype(np.intp) for i in range(2))
-    return (v, u), depth
+def _pixels(surface: Surface, x: Floats, y: Floats, depth: Floats) -> tuple[Ints, Bools]:
+    """Flat indices of the pixels in which points lie, and whether they lie in the image."""
+    camera = surface.camera
+    near = np.maximum(depth, 1e-6)
+    u = np.rint(camera.fx * x / near + camera.cx)
+    v = np.rint(camera.fy * y / near + camera.cy)
+    inside = (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height) & (depth > 0)
+    return np.where(inside, v * camera.width + u, 0.0).astype(np.intp), inside
 
 
 def _bottom(
@@ -217,7 +221,8 @@ def _bottom(
         return low - clearance
     if clearance < high - low:
         below = lowest - up * (clearance * np.linspace(0.1, 0.9, 9)[:, None])
-        if (view.labels[_pixels(surface, below)[0]] == view.region).all():
+        pixels, inside = _pixels(surface, *below.T)
+        if (inside & (view.labels.ravel().take(pixels) == view.region)).all():
             return low - clearance
     return low
 

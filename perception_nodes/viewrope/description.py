@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
-from perception_nodes.arrays import Bytes, Floats, Ints
+from perception_nodes.arrays import Bools, Bytes, Floats, Ints
 from perception_nodes.scene import Frame, Slot, Slots
 from perception_nodes.viewrope.adjacency import Members
 from perception_nodes.viewrope.boxes import View, fit_box, sample
@@ -28,7 +29,7 @@ _MIN_POINTS = 20
 _MIN_SHARE = 0.25  # of the pixels: a rim alone is that of the background
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SeenRegions:
     """Regions of one frame and what is known around them; all images at working resolution.
 
@@ -46,6 +47,21 @@ class SeenRegions:
     lines: Outlines
     color: Bytes
 
+    @cached_property
+    def heights(self) -> Floats:
+        """(h * w,) along the vertical from the camera, meters."""
+        return np.asarray(self.surface.points @ self.background.up.astype(np.float32)).ravel()
+
+    @cached_property
+    def known(self) -> Bools:
+        """(h * w,) where there is a normal."""
+        return np.isfinite(self.surface.normals[..., 2]).ravel()
+
+    @cached_property
+    def channels(self) -> list[Bytes]:
+        """Three times (h * w,): red, green, blue."""
+        return list(self.color.reshape(-1, 3).T.copy())
+
     def hidden(self, region: int) -> float:
         """The part of a region's outline beyond which it may go on."""
         return min(1.0, float(self.lines.occluded[region] + self.lines.at_border[region]))
@@ -54,17 +70,16 @@ class SeenRegions:
         self, index: int, region: int, pixels: Ints, score: float, latent: Floats | None = None
     ) -> Slot:
         """Describe a region, given by its flat pixel indices, of which some have normals."""
-        points = self.surface.points.reshape(-1, 3).take(pixels, axis=0)
-        known = np.isfinite(self.surface.normals.reshape(-1, 3)[:, 2].take(pixels))
-        fitted = sample(pixels[known])
+        points = self.surface.points.reshape(-1, 3)
+        fitted = sample(pixels[self.known.take(pixels)])
         hidden = self.hidden(region)
         view = View(
             self.labels,
             region,
-            self.surface.points.reshape(-1, 3).take(fitted, axis=0),
+            points.take(fitted, axis=0),
             self.surface.normals.reshape(-1, 3).take(fitted, axis=0),
             hidden,
-            self._bottom_hidden(region, points),
+            self._bottom_hidden(region, pixels),
         )
         box = fit_box(view, self.surface, self.background)
         return Slot(
@@ -75,20 +90,17 @@ class SeenRegions:
             pixels=len(pixels) * self.surface.factor**2,
             score=score,
             cut=hidden > _CUT,
-            color=self.color.reshape(-1, 3).take(pixels, axis=0).mean(axis=0),
-            points=points[:: -(-len(points) // _MAX_POINTS)],
+            color=np.array([channel.take(pixels).mean() for channel in self.channels]),
+            points=points.take(pixels[:: -(-len(pixels) // _MAX_POINTS)], axis=0),
             latent=latent,
         )
 
-    def _bottom_hidden(self, region: int, points: Floats) -> bool:
+    def _bottom_hidden(self, region: int, pixels: Ints) -> bool:
         """Whether something nearer begins beyond the lowest part of a region's outline."""
-        lines, up = self.lines, self.background.up.astype(np.float32)
-        edge = lines.occluded_pixels[lines.occluded_regions == region]
-        height = points @ up
-        place = int(0.15 * len(height))
-        low = np.partition(height, place)[place]
-        below = self.surface.points.reshape(-1, 3)[edge] @ up < low
-        return bool(below.sum() > 0.3 * np.sqrt(len(points)))
+        edge = self.lines.occluded_pixels[self.lines.occluded_regions == region]
+        place = int(0.15 * len(pixels))
+        low = np.partition(self.heights.take(pixels), place)[place]
+        return bool((self.heights.take(edge) < low).sum() > 0.3 * np.sqrt(len(pixels)))
 
 
 def describe(

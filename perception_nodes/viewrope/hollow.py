@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from perception_nodes.arrays import Floats, Ints
-from perception_nodes.viewrope.adjacency import Joins, Members, Regions
+from perception_nodes.viewrope.adjacency import Joins, Regions
 from perception_nodes.viewrope.surface import Surface
 
 _CONVEX = 1.0  # 1/m: what bends outward more is a thing of its own
@@ -101,7 +101,7 @@ class InsideFinder:
     def find(self, regions: Regions) -> Joins:
         """The pairs (inside, outside) among regions."""
         curvature = self._bends.of(regions)
-        pixels = Members(regions.labels)
+        pixels = regions.members
         size = pixels.sizes.copy()
         size[0] = 0
         length = np.maximum(regions.length.sum(axis=1), 1.0)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from perception_nodes.arrays import Floats, Ints
-from perception_nodes.viewrope.adjacency import Joins, Members, Regions, tabulate
+from perception_nodes.viewrope.adjacency import Joins, Regions, tabulate
 from perception_nodes.viewrope.hollow import InsideFinder
 from perception_nodes.viewrope.pairs import Pairs
 from perception_nodes.viewrope.planes import Background
@@ -110,7 +110,7 @@ def _sides(surface: Surface, background: Background, regions: Regions) -> Joins:
     """The sides of tables and boards: they lie below a support and meet its edge outwardly."""
     mean = regions.bend[0] / np.maximum(regions.linked[0], 1.0)
     along = regions.linked[0] > _ALONG * regions.length.sum(axis=0)
-    pixels = Members(regions.labels)
+    pixels = regions.members
     joins = []
     for region in np.flatnonzero(along & (mean < _EDGE)).tolist():
         points = surface.points.reshape(-1, 3).take(pixels[region], axis=0)
@@ -138,7 +138,7 @@ def _attached(surface: Surface, background: Background, regions: Regions, height
     """Small regions that touch no ground but the side of a larger one, such as a handle."""
     if regions.count == 1:
         return []
-    pixels = Members(regions.labels)
+    pixels = regions.members
     points = surface.points.reshape(-1, 3)
     whole = 1 + regions.linked[:, 1:].argmax(axis=1)
     every = np.arange(len(whole))

@@ -109,7 +109,11 @@ def _shrink(depth: Floats, factor: int) -> Floats:
         disparity = np.asarray(np.where(usable, 1.0 / depth, 0.0), dtype=np.float32)
     if factor == 1:
         return disparity
-    parts = [disparity[i::factor, j::factor] for i in range(factor) for j in range(factor)]
+    parts = [
+        np.ascontiguousarray(disparity[i::factor, j::factor])
+        for i in range(factor)
+        for j in range(factor)
+    ]
     limit = parts[0].copy()
     for part in parts[1:]:
         np.maximum(limit, part, out=limit)
@@ -117,7 +121,7 @@ def _shrink(depth: Floats, factor: int) -> Floats:
     total, count = np.zeros_like(limit), np.zeros_like(limit)
     for part in parts:
         near = part > limit
-        total += part * near
+        total += np.where(near, part, np.float32(0))
         count += near
     return np.asarray(total / np.maximum(count, 1.0))
 
