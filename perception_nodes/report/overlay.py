@@ -16,7 +16,7 @@ from perception_nodes.scene import Frame, ObjectState, Slots, Visibility
 
 _NEAR = 0.03
 _SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
-_EDGES = [(a, b) for a in range(8) for b in range(a + 1, 8) if (a ^ b).bit_count() == 1]
+_EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8) if (a ^ b).bit_count() == 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ def _outline(state: ObjectState, mask: str, camera: Camera, to_camera: Pose) -> 
     points = to_camera.apply(corners(state))
     if state.visibility == Visibility.LOST or not np.isfinite(points).all():
         return None
-    edges = [_project_edge(points[a], points[b], camera) for a, b in _EDGES]
-    ends = np.array([end for edge in edges if edge is not None for end in edge])
-    if not len(ends):
+    edges = _project_edges(points, camera)
+    if not len(edges):
         return None
+    ends = edges.reshape(-1, 2)
     low, high = ends.min(axis=0), ends.max(axis=0)
     outside = (high < 0).any() or low[0] > camera.width or low[1] > camera.height
     if outside:
@@ -94,7 +94,7 @@ def _outline(state: ObjectState, mask: str, camera: Camera, to_camera: Pose) -> 
     if (points[:, 2] > _NEAR).all():
         outline = cv2.convexHull(ends.astype(np.float32))[:, 0]
         hull = path([(float(x), float(y)) for x, y in outline], closed=True)
-    box = "".join(path([tuple(edge[0]), tuple(edge[1])]) for edge in edges if edge is not None)
+    box = "".join(path([tuple(edge[0]), tuple(edge[1])]) for edge in edges.tolist())
     anchor = (
         float(np.clip((low[0] + high[0]) / 2, 4, camera.width - 4)),
         float(np.clip(low[1] - 5, 14, camera.height - 6)),
@@ -102,16 +102,19 @@ def _outline(state: ObjectState, mask: str, camera: Camera, to_camera: Pose) -> 
     return Outline(state.id, state.visibility, mask, box, hull, anchor)
 
 
-def _project_edge(a: Floats, b: Floats, camera: Camera) -> tuple[Floats, Floats] | None:
-    """Both ends of an edge in pixels, cut at the near plane; None if it lies behind it."""
-    if a[2] < _NEAR and b[2] < _NEAR:
-        return None
-    if a[2] < _NEAR:
-        a = a + (b - a) * ((_NEAR - a[2]) / (b[2] - a[2]))
-    elif b[2] < _NEAR:
-        b = b + (a - b) * ((_NEAR - b[2]) / (a[2] - b[2]))
-    pixels, _ = camera.project(np.stack([a, b]))
-    return pixels[0], pixels[1]
+def _project_edges(points: Floats, camera: Camera) -> Floats:
+    """(N, 2, 2) ends in pixels of a box's edges, cut at the near plane, without those behind it."""
+    ends = points[_EDGES]
+    depth = ends[..., 2]
+    ends, depth = (part[(depth >= _NEAR).any(axis=1)] for part in (ends, depth))
+    ends = ends.copy()
+    for own, other in ((0, 1), (1, 0)):
+        cut = depth[:, own] < _NEAR
+        a, b = ends[cut, own], ends[cut, other]
+        share = (_NEAR - a[:, 2]) / (b[:, 2] - a[:, 2])
+        ends[cut, own] = a + (b - a) * share[:, None]
+    pixels, _ = camera.project(ends)
+    return pixels
 
 
 def _mask_paths(slots: Slots, width: int, height: int) -> dict[int, str]:
