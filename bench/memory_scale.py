@@ -97,6 +97,20 @@ def writes(filled: Path, most: int = 10**9) -> dict[str, Any]:
     }
 
 
+def synced(path: Path, times: int = 300) -> dict[str, float]:
+    """What the disk takes for the least that a fact could be: 4 kB that are there to stay."""
+    page = b"x" * 4096
+    with path.open("wb", buffering=0) as file:
+
+        def append(_: int) -> None:
+            file.write(page)
+            os.fdatasync(file.fileno())
+
+        found = timed(append, times)
+    path.unlink()
+    return found
+
+
 def questions(path: Path) -> dict[str, Any]:
     """What each question takes, from another connection."""
     with MemoryReader(path) as memory:
@@ -198,9 +212,10 @@ def vectors_in_cells(count: int, *, alike: bool) -> dict[str, Any]:
 def measure(path: Path) -> dict[str, Any]:
     """All figures of a filled memory."""
     figures = {"memory": sizes_of(path), "writes": writes(path), **questions(path)}
-    if figures["memory"]["events"] < 2 * MOST_EVENTS:
+    figures["writes"]["4 kB to this disk alone"] = synced(path.with_suffix(".probe"))
+    if (events := round(figures["memory"]["events"])) < 2 * MOST_EVENTS:
         figures["writes"] |= {
-            f"{name}, at the bound": value for name, value in writes(path, MOST_EVENTS).items()
+            f"{name}, at the bound": value for name, value in writes(path, events).items()
         }
     for group, values in figures.items():
         for name, value in values.items():

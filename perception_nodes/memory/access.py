@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from perception_nodes.arrays import Floats
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.memory.answers import LoggedEvent
 from perception_nodes.memory.rows import Record, to_record, unpack_pose
@@ -142,9 +143,13 @@ class MemoryAccess:
 
     def _logged(self, rows: Iterable[sqlite3.Row]) -> list[LoggedEvent]:
         """Rows of the table `event`, with their places on the map as it is now."""
-        query = "SELECT id, transform FROM session WHERE transform IS NOT NULL"
-        moved = {row["id"]: unpack_pose(row["transform"]) for row in self._rows(query)}
+        moved = self._moved()
         return [_event_of(row, moved.get(row["session"])) for row in rows]
+
+    def _moved(self) -> dict[int, Pose]:
+        """By session, how its map was corrected since."""
+        query = "SELECT id, transform FROM session WHERE transform IS NOT NULL"
+        return {row["id"]: unpack_pose(row["transform"]) for row in self._rows(query)}
 
     def _rows(self, query: str, /, **values: object) -> list[sqlite3.Row]:
         with explained(self.path):
@@ -174,8 +179,15 @@ def seq_of(object_id: str, at: int | None) -> str:
     return (_NEWEST if at is None else _AS_OF).format(object=object_id)
 
 
+def place_of(row: sqlite3.Row, moved: Pose | None) -> Floats | None:
+    """(3,) where the event in a row of the log was, on the map as it is now."""
+    if row["x"] is None:
+        return None
+    place = np.array([row["x"], row["y"], row["z"]])
+    return place if moved is None else moved.apply(place)
+
+
 def _event_of(row: sqlite3.Row, moved: Pose | None) -> LoggedEvent:
-    place = None if row["x"] is None else np.array([row["x"], row["y"], row["z"]])
     return LoggedEvent(
         row["seq"],
         row["stamp"],
@@ -183,7 +195,7 @@ def _event_of(row: sqlite3.Row, moved: Pose | None) -> LoggedEvent:
         tuple(json.loads(row["subjects"])),
         row["text"],
         tuple(json.loads(row["evidence"])),
-        place if place is None or moved is None else moved.apply(place),
+        place_of(row, moved),
     )
 
 

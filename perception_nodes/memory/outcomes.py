@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perception_nodes.arrays import Floats
+from perception_nodes.memory.access import place_of
 from perception_nodes.memory.answers import LoggedEvent
 from perception_nodes.memory.explanation import Explanations
 from perception_nodes.memory.rows import clean
@@ -54,7 +57,7 @@ class Outcomes:
         distances: How far it came each time that its rest was seen, meters.
         others: How often other objects moved because of it, by id, the most frequent first.
         prevented: How often something was known to stand in the way.
-        precedents: The actions, newest first.
+        precedents: The newest five actions, newest first.
     """
 
     action: str
@@ -92,7 +95,7 @@ class Outcomes:
     @property
     def evidence(self) -> tuple[str, ...]:
         """The newest actions that were counted."""
-        return tuple(f"event {event.seq}" for event in self.precedents[:_SHOWN])
+        return tuple(f"event {event.seq}" for event in self.precedents)
 
 
 class Precedents(Explanations):
@@ -108,29 +111,21 @@ class Precedents(Explanations):
         action, ids = clean(action.strip()), self.find(name)
         pattern = action.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         found = [
-            (key, event)
+            (key, row)
             for key in ids
-            for event in self._logged(
-                self._rows(_ACTIONS, object=key, action=f"{pattern}:%", k=_MOST_PRECEDENTS)
-            )
+            for row in self._rows(_ACTIONS, object=key, action=f"{pattern}:%", k=_MOST_PRECEDENTS)
         ]
-        found.sort(key=lambda pair: -pair[1].seq)
-        distances: list[float] = []
+        found.sort(key=lambda pair: -pair[1]["seq"])
         others: Counter[str] = Counter()
-        movers = self._moved_by([event.seq for _, event in found])
-        caused = [(key, event) for key, event in found if key in movers[event.seq]]
-        stops = {key: self._stops(key, [e.seq for k, e in caused if k == key]) for key in ids}
-        for key, event in found:
-            others.update(movers[event.seq] - {key})
-        for key, event in caused:
-            stop = stops[key].get(event.seq)
-            if stop is not None and stop.place is not None and event.place is not None:
-                distances.append(float(np.linalg.norm(stop.place - event.place)))
+        movers = self._moved_by([row["seq"] for _, row in found])
+        for key, row in found:
+            others.update(movers[row["seq"]] - {key})
+        caused = [(key, row) for key, row in found if key in movers[row["seq"]]]
         keys = json.dumps(list(movers))
         prevented = int(self._rows(_PREVENTED, keys=keys)[0][0])
         ranked = tuple(sorted(others.items(), key=lambda item: (-item[1], item[0])))
-        events = tuple(event for _, event in found)
-        told = (len(found), len(caused), tuple(distances), ranked, prevented, events)
+        shown = tuple(self._logged([row for _, row in found[:_SHOWN]]))
+        told = (len(found), len(caused), self._distances(caused), ranked, prevented, shown)
         return Outcomes(action, clean(name), *told)
 
     def _moved_by(self, seqs: Sequence[int]) -> dict[int, set[str]]:
@@ -140,7 +135,19 @@ class Precedents(Explanations):
             moved[row["root"]].add(json.loads(row["subjects"])[0])
         return moved
 
-    def _stops(self, key: str, actions: Sequence[int]) -> dict[int, LoggedEvent]:
-        """When an object came to rest after each of some events, given by number."""
-        rows = self._rows(_STOPS, object=key, keys=json.dumps(list(actions)))
-        return dict(zip((row["action"] for row in rows), self._logged(rows), strict=True))
+    def _distances(self, caused: Sequence[tuple[str, sqlite3.Row]]) -> tuple[float, ...]:
+        """How far each action had brought its object when it came to rest, where that was seen."""
+        moved = self._moved()
+        rests: dict[int, Floats | None] = {}
+        for key in {key for key, _ in caused}:
+            actions = json.dumps([row["seq"] for other, row in caused if other == key])
+            for stop in self._rows(_STOPS, object=key, keys=actions):
+                rests[stop["action"]] = place_of(stop, moved.get(stop["session"]))
+        pairs = (
+            (rests.get(row["seq"]), place_of(row, moved.get(row["session"]))) for _, row in caused
+        )
+        return tuple(
+            float(np.linalg.norm(end - start))
+            for end, start in pairs
+            if end is not None and start is not None
+        )

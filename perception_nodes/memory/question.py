@@ -103,7 +103,7 @@ def _what_if(memory: MemoryQueries, asked: _Asked) -> Answer:
     found = memory.what_if(
         asked.question.action, asked.ids[0] if len(asked.ids) == 1 else asked.name
     )
-    return Answer(found.known, found.sentence, asked.at, (), found.precedents[:5], found.evidence)
+    return Answer(found.known, found.sentence, asked.at, (), found.precedents, found.evidence)
 
 
 def _believes(memory: MemoryQueries, asked: _Asked) -> Answer:
