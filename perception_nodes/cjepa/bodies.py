@@ -101,6 +101,12 @@ def _within_reach(states: Floats, size: Floats, robot: Floats) -> Bools:
     return np.asarray((gap < 2.0 * TOUCH + INTERVAL * speed) & (robot[:, None, 6] > 0.0))
 
 
+def _least_height(states: Floats, size: Floats) -> Floats:
+    """(...) of a middle above the support: that of the ellipsoid in the box, since balls roll."""
+    up = states[..., ROTATION].reshape(*states.shape[:-1], 3, 3)[..., 2, :]
+    return np.asarray(np.linalg.norm(up * size / 2.0, axis=-1))
+
+
 def settled(before: Floats, after: Floats, size: Floats, free: Bools) -> Floats:
     """States (..., 18) one step later, in which what is expected to rest stays where it was.
 
@@ -118,7 +124,7 @@ def settled(before: Floats, after: Floats, size: Floats, free: Bools) -> Floats:
     moving = np.linalg.norm(before[..., VELOCITY], axis=-1) > STOP_SPEED
     rests = (speed < np.where(moving, STOP_SPEED, START_SPEED)) | ~free
     after = after.copy()
-    after[..., 2] = np.maximum(after[..., 2], reach(after, size)[..., 2])
+    after[..., 2] = np.maximum(after[..., 2], _least_height(after, size))
     still = np.concatenate((before[..., :12], np.zeros_like(before[..., 12:])), axis=-1)
     return np.where(rests[..., None], still, after)
 
