@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from perception_nodes.arrays import Floats
+from perception_nodes.arrays import Bools, Floats
 from perception_nodes.planner.blocks import Blocks, blocks_of, upright
 from perception_nodes.planner.candidates import (
     START,
@@ -38,6 +38,7 @@ from perception_nodes.scene import Plan, PlanStatus
 _NANOSECONDS = 1e-9
 _ABOVE = 0.03
 _RESERVE = 0.9
+_SLOWER = 4.0
 _LOW = 0.02
 _BESIDE = 0.01
 
@@ -54,6 +55,7 @@ class Budget:
         temperature: Of the weights, in units of cost (MPPI).
         start_deviation: Of where a push starts in the first round, m.
         speed_deviation: Of its velocities, m/s.
+        favorites: Proposals that are judged together with the other objects.
         slice: Candidates judged between two looks at the clock.
         most_objects: Those farther from the push stay where they are.
     """
@@ -65,7 +67,8 @@ class Budget:
     temperature: float = 0.01
     start_deviation: float = 0.01
     speed_deviation: float = 0.05
-    slice: int = 64
+    favorites: int = 16
+    slice: int = 32
     most_objects: int = 4
 
 
@@ -186,22 +189,43 @@ class SamplingSolver:
         return _Task(situation, goal, blocks, aim, height, low, clock, deadline)
 
     def _search(self, task: _Task) -> tuple[_Best | None, int]:
-        best: _Best | None = None
+        """The best candidate and the rounds done.
+
+        Proposals are judged without the other objects at first, which is fast, so that there is an
+        answer soon; then the favorites with them.
+        """
         self._favorites = []
-        worst = 0.0
-        for lifted, candidates in self._first(task):
-            began = time.perf_counter()
-            best = self._better(task, candidates, lifted, best)
-            worst = max(worst, time.perf_counter() - began)
-            if task.left() < 1.5 * worst:
+        groups = self._first(task)
+        lifted = np.concatenate([np.full(len(c), up) for up, c in groups])
+        candidates = bounded(np, np.concatenate([c for _, c in groups]), self.moves)
+        began = time.perf_counter()
+        costs = self._costs(self._alone(task), candidates, lifted)
+        order = np.argsort(costs, kind="stable")
+        best = _Best(candidates[order[0]], float(costs[order[0]]), bool(lifted[order[0]]))
+        if len(task.blocks.ids) > 1 and self.rollout is None:
+            if task.left() < _SLOWER * (time.perf_counter() - began):
                 return best, 0
-        if best is None:
+            # the previous plan comes first, and is always among them
+            order = np.unique(np.concatenate(([0], order[: self.budget.favorites])))
+            began = time.perf_counter()
+            costs = self._costs(task, candidates[order], lifted[order])
+            winner = order[int(np.argmin(costs))]
+            best = _Best(candidates[winner], float(costs.min()), bool(lifted[winner]))
+        if not math.isfinite(best.cost):
             return None, 0
-        best, rounds = self._refine(task, best)
+        best, rounds = self._refine(task, best, time.perf_counter() - began)
         return self._reconsider(task, best), rounds
 
+    def _alone(self, task: _Task) -> _Task:
+        """The same without the other objects."""
+        if self.rollout is not None or len(task.blocks.ids) == 1:
+            return task
+        chosen = [o for o in task.situation.objects if o.id == task.goal.object_id]
+        aim = task.aim._replace(chosen=np.ones(1))
+        return replace(task, blocks=blocks_of(chosen, self.shapes), aim=aim)
+
     def _first(self, task: _Task) -> list[tuple[bool, Floats]]:
-        """Slices of proposals, the most promising first: whether they start anew, candidates."""
+        """The previous plan and proposals: whether they start anew, candidates."""
         found: list[tuple[bool, Floats]] = []
         tip = task.situation.tip
         index = int(np.argmax(task.aim.chosen))
@@ -219,7 +243,7 @@ class SamplingSolver:
             going = sliding(tip[:2], anew, pose[:2], reach, self.moves)
             found.append((False, np.concatenate((self._warm(task), going))))
         if self.moves.lift or not found:
-            found += [(True, c) for c in _slices(anew, self.budget.slice)]
+            found.append((True, anew))
         return found
 
     def _warm(self, task: _Task) -> Floats:
@@ -237,19 +261,19 @@ class SamplingSolver:
         rest[0, VELOCITIES] = knots.reshape(-1)
         return rest
 
-    def _refine(self, task: _Task, best: _Best) -> tuple[_Best, int]:
+    def _refine(self, task: _Task, best: _Best, longest: float) -> tuple[_Best, int]:
+        """Rounds around the best while there is time for another slice and the plan itself."""
         budget, moves = self.budget, self.moves
         first = np.full(moves.size, budget.speed_deviation)
         first[START] = budget.start_deviation if best.lifted else 0.0
         search = Search(best.candidate, first)
         least = 0.1 * first
-        longest = 0.0
         for number in range(budget.rounds):
             noise = self._rng.standard_normal((budget.samples, moves.size))
             candidates = draw(np, search, noise, moves)
             costs = []
             for part in _slices(candidates, budget.slice):
-                if task.left() < longest:
+                if task.left() < 2.0 * longest:
                     return best, number
                 since = time.perf_counter()
                 costs.append(self._judge(task, part, best.lifted))
@@ -269,18 +293,15 @@ class SamplingSolver:
                 search = narrowed_mppi(np, candidates, every, budget.temperature, search)
         return best, budget.rounds
 
-    def _better(
-        self, task: _Task, candidates: Floats, lifted: bool, best: _Best | None
-    ) -> _Best | None:
-        candidates = bounded(np, candidates, self.moves)
-        costs = self._judge(task, candidates, lifted)
-        if lifted:
-            costs = costs + self._detour(task, candidates)
-        costs = np.where(np.isfinite(costs), costs, np.inf)
-        winner = int(np.argmin(costs))
-        if best is None or costs[winner] < best.cost:
-            return _Best(candidates[winner], float(costs[winner]), lifted)
-        return best
+    def _costs(self, task: _Task, candidates: Floats, lifted: Bools) -> Floats:
+        """(B,) costs of proposals with the way to their starts; infinite if they are no numbers."""
+        costs = np.empty(len(candidates))
+        for up in (False, True):
+            rows = np.flatnonzero(lifted == up)
+            if len(rows):
+                costs[rows] = self._judge(task, candidates[rows], up)
+        costs = costs + np.where(lifted, self._detour(task, candidates), 0.0)
+        return np.where(np.isfinite(costs), costs, np.inf)
 
     def _detour(self, task: _Task, candidates: Floats) -> Floats:
         """(B,) what the way to the start of a push costs."""
