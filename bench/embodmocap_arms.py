@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Arm:
     background: bool = True
 
 
-CALIBRATED = Upkeep(every=1.0)
+CALIBRATED = Upkeep(every=0.5, window=1.0)
 ARMS: dict[str, Arm] = {
     "one view": Arm("a", depth=False),
     "the other": Arm("b", depth=False),
@@ -49,9 +49,9 @@ ARMS: dict[str, Arm] = {
     "two views, calibrated": Arm(depth=False, upkeep=CALIBRATED),
     "calibrated + depth": Arm(bones=False, upkeep=CALIBRATED),
     "calibrated + depth + bones": Arm(upkeep=CALIBRATED),
-    "without people": Arm(upkeep=Upkeep(every=1.0, people=False)),
+    "without people": Arm(upkeep=replace(CALIBRATED, people=False)),
     "without background": Arm(upkeep=CALIBRATED, background=False),
-    "without clocks": Arm(upkeep=Upkeep(every=1.0, clocks=False)),
+    "without clocks": Arm(upkeep=replace(CALIBRATED, clocks=False)),
     "uncalibrated + depth + bones": Arm(),
 }
 

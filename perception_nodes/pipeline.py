@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from perception_nodes.cjepa.kalman_futures import KalmanFutures
 from perception_nodes.cjepa.source import EventSource, FutureSource
+from perception_nodes.embodmocap.interface import PeopleSource
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.scene import Frame, ObjectState, SceneState, Slots
 from perception_nodes.viewrope.source import SlotSource
@@ -44,6 +45,8 @@ class Pipeline:
         futures: Foresees what they will do; None for the Kalman filter.
         events: Tells what the tracker can't, such as contacts; None to do without.
         physics: Gives the states with what is believed of mass and friction; None to do without.
+        people: Finds people; None to do without.
+        private: Whether the memory gets no picture of a frame while somebody is known.
     """
 
     def __init__(
@@ -54,12 +57,16 @@ class Pipeline:
         futures: FutureSource | None = None,
         events: EventSource | None = None,
         physics: Callable[[Sequence[ObjectState]], tuple[ObjectState, ...]] | None = None,
+        people: PeopleSource | None = None,
+        private: bool = False,
     ) -> None:
         self._slots = slots
         self._objects = objects
         self._futures = futures or KalmanFutures()
         self._events = events
         self._physics = physics
+        self._people = people
+        self._private = private
         self._memory = memory
         self._timings: dict[str, float] = {}
 
@@ -84,6 +91,8 @@ class Pipeline:
     def believe(self, look: Look) -> SceneState:
         """The rest of `process`; looks come in the order of their frames."""
         frame, slots, looking = look
+        began = time.perf_counter()
+        people = () if self._people is None else self._people.find(frame)
         clock = [time.perf_counter()]
         objects, events = self._objects.update(frame, slots)
         if self._physics is not None:
@@ -93,15 +102,17 @@ class Pipeline:
         if self._events is not None:
             events += self._events.tell(frame.stamp, objects)
         clock.append(time.perf_counter())
-        state = SceneState(
-            frame.stamp, slots, objects, events, predictions=predictions, influences=influences
-        )
+        state = SceneState(frame.stamp, slots, objects, events, people, predictions, influences)
         if self._memory is not None:
-            self._memory.write(state, frame)
+            self._memory.write(state, None if self._private and people else frame)
         clock.append(time.perf_counter())
         times = (b - a for a, b in itertools.pairwise(clock))
         parts = ("objects", "futures", "memory")
-        self._timings = {"slots": looking, **dict(zip(parts, times, strict=True))}
+        self._timings = {
+            "slots": looking,
+            "people": clock[0] - began,
+            **dict(zip(parts, times, strict=True)),
+        }
         return state
 
     def reset(self) -> None:
@@ -109,5 +120,7 @@ class Pipeline:
         self._slots.reset()
         self._objects.reset()
         self._futures.reset()
+        if self._people is not None:
+            self._people.reset()
         if self._events is not None:
             self._events.reset()

@@ -15,7 +15,7 @@ from perception_nodes.embodmocap.start import agree, common, guess
 
 _CAP, _GATE = 40.0, 14.0
 _LEAST_JOINTS = 4
-_APART = 0.12
+_APART, _NEAR_EACH_OTHER = 0.12, 0.5
 _SWAP_GAIN, _SWAP_SHARE = 40.0, 0.4
 _PAIRS = tuple(zip(LEFT, RIGHT, strict=True))
 _GROUPS = tuple((pairs, np.array(pairs).ravel()) for pairs in (_PAIRS, _PAIRS[2:5], _PAIRS[5:8]))
@@ -42,9 +42,14 @@ def assign(
     seen = observe([(view, k) for k in range(count)], noise)
     enough = seen.seen.sum(axis=1)
     costs = np.full((len(known), count), _CAP)
+    mirrored: Observation | None = None
     for row, (joints, covariances) in enumerate(known):
-        off = np.minimum(misfit(seen, joints, covariances + doubt * np.eye(3)), _CAP)
-        costs[row] = off.sum(axis=1) / np.maximum(enough, 1)
+        wide = covariances + doubt * np.eye(3)
+        costs[row] = _mean(seen, joints, wide)
+        if costs[row].min() > _GATE:
+            # Perhaps the detector took left for right.
+            mirrored = _mirror(seen) if mirrored is None else mirrored
+            costs[row] = np.minimum(costs[row], _mean(mirrored, joints, wide))
     costs[:, enough < _LEAST_JOINTS] = _CAP
     rows, columns = linear_sum_assignment(costs)
     return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if costs[r, c] < _GATE}
@@ -110,6 +115,18 @@ def untwist(seen: Observation, joints: Floats, covariances: Floats) -> tuple[Obs
     return seen, changed
 
 
+def _mean(seen: Observation, joints: Floats, covariances: Floats) -> Floats:
+    """(V,) mean capped misfit of the joints that were found."""
+    off = np.minimum(misfit(seen, joints, covariances), _CAP)
+    return np.asarray(off.sum(axis=1) / np.maximum(seen.seen.sum(axis=1), 1))
+
+
+def _mirror(seen: Observation) -> Observation:
+    for view in range(len(seen.center)):
+        seen = swapped(seen, view, _PAIRS)
+    return seen
+
+
 def _disagreement(one: Observation, other: Observation, doubt: float) -> float:
     if common(one, other) < _LEAST_JOINTS:
         return _CAP
@@ -123,6 +140,3 @@ def _disagreement(one: Observation, other: Observation, doubt: float) -> float:
     shared = one.seen.any(axis=0) & other.seen.any(axis=0)
     off = np.minimum(misfit(both, joints, blur), _CAP)[:, shared]
     return float(off.mean()) * 4.0
-
-
-_NEAR_EACH_OTHER = 0.5

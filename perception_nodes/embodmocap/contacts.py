@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import expit, ndtr
 
 from perception_nodes.arrays import Floats
 from perception_nodes.embodmocap.skeleton import COUNT, INDEX
@@ -17,8 +17,7 @@ HANDS = (INDEX["left_wrist"], INDEX["right_wrist"])
 ENDS = (*FEET, *HANDS)
 REACH: Floats = np.array([0.1, 0.1, 0.1, 0.1])
 """(4,) how far from ankles and wrists soles and palms are, m."""
-_STILL = 0.25
-_STILL_SPREAD = 0.1
+_RESTING, _MOVING = 0.1, 1.2
 _NEAR, _NEAR_SPREAD = 0.05, 0.03
 
 
@@ -65,9 +64,12 @@ def contacts(
     gap = np.maximum(away - REACH, 0.0)
     blur = np.sqrt(np.trace(covariances[ends], axis1=1, axis2=2) / 3.0 + _NEAR_SPREAD**2)
     near = ndtr((_NEAR - gap) / blur)
-    speed = np.linalg.norm(velocities[ends], axis=1)
-    blur = np.sqrt(np.trace(speeds[ends], axis1=1, axis2=2) / 3.0 + _STILL_SPREAD**2)
-    still = ndtr((_STILL - speed) / blur)
+    spread = np.trace(speeds[ends], axis1=1, axis2=2) / 3.0
+    resting, moving = spread + _RESTING**2, spread + _MOVING**2
+    squared = np.sum(velocities[ends] ** 2, axis=1)
+    # Which is more likely, with a velocity that is itself uncertain (Bayes, even odds before)?
+    odds = 0.5 * squared * (1.0 / resting - 1.0 / moving) + 1.5 * np.log(resting / moving)
+    still = expit(-odds)
     touching = np.zeros(COUNT)
     touching[ends] = near * still
     return touching

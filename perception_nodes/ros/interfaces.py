@@ -67,7 +67,7 @@ class NodeSpec:
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _OBJECTS, _PEOPLE = "permanence/msg/ObjectStateArray", "permanence/msg/PersonArray"
-_KEYPOINTS = "permanence/msg/PersonArray"
+_KEYPOINTS = "permanence/msg/KeypointArray"
 
 TF = TopicSpec("/tf", "tf2_msgs/msg/TFMessage", "TRANSFORMS", "transforms that change")
 TF_STATIC = TopicSpec(
@@ -145,8 +145,8 @@ NODES: tuple[NodeSpec, ...] = (
         (
             *camera_topics("camera_a"),
             *map(_optional, camera_topics("camera_b")),
-            TopicSpec("keypoints_a", _KEYPOINTS, "SENSOR_DATA", "of a user's detector", True),
-            TopicSpec("keypoints_b", _KEYPOINTS, "SENSOR_DATA", "of a user's detector", True),
+            TopicSpec("keypoints_a", _KEYPOINTS, "SENSOR_DATA", "joints in the images of camera a"),
+            TopicSpec("keypoints_b", _KEYPOINTS, "SENSOR_DATA", "those of camera b", True),
             TF,
             TF_STATIC,
         ),
