@@ -1,6 +1,6 @@
 """Two drifting cameras film people in simulation: what each way to use them is off by.
 
-python bench/embodmocap_simulated.py [--seconds 12] [--seeds 1]
+python bench/embodmocap_simulated.py [--tier full]
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from perception_simulation.people.filming import PERFECT, Errors, Filming, Motio
 from perception_simulation.people.recorded import RecordedMotion
 from perception_simulation.people.walking import WalkingMotion
 
+_TIERS = {"cpu": (12.0, 1), "full": (25.0, 3)}
+"""Seconds of film and seeds."""
 _EASY = ("one view + depth", "the other + depth", "uncalibrated + depth + bones")
 _SURE = Noise(pixels=0.3, depth=0.0005, surface=0.002)
 _MILLIMETERS = ("world", "w_mpjpe", "wa_mpjpe", "foot_skate", "shift")
@@ -25,29 +27,31 @@ _MILLIMETERS = ("world", "w_mpjpe", "wa_mpjpe", "foot_skate", "shift")
 def main() -> None:
     """Measure all arms, print a table and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=12.0)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--tier", choices=tuple(_TIERS), default="cpu")
+    parser.add_argument("--seconds", type=float, help="instead of the tier's")
     options = parser.parse_args()
+    seconds, seeds = _TIERS[options.tier]
+    seconds = options.seconds or seconds
     motions: dict[str, Motion] = {"walking": WalkingMotion()}
     recording = SHARED_DATA / "human" / "cmu-13_26.bvh"
     if recording.exists():
         motions["recorded"] = RecordedMotion(recording)
     figures: dict[str, Any] = {
-        "seconds": options.seconds, "seeds": options.seeds, "motions": sorted(motions),
+        "seconds": seconds, "seeds": seeds, "motions": sorted(motions),
         "errors": {name: getattr(Errors(), name) for name in ("pixels", "depth", "delay")},
         "arms": {}, "perfect": {},
     }  # fmt: skip
     for name, arm in ARMS.items():
         films = [
-            Filming([motion], options.seconds, Errors(), seed)
+            Filming([motion], seconds, Errors(), seed)
             for motion in motions.values()
-            for seed in range(1, options.seeds + 1)
+            for seed in range(1, seeds + 1)
         ]
         figures["arms"][name] = _all([measure(follow(film, arm)[0]) for film in films])
         _say(name, figures["arms"][name])
         write_result("embodmocap_simulated", figures)
     for name in _EASY:
-        films = [Filming([m], options.seconds, PERFECT) for m in motions.values()]
+        films = [Filming([m], seconds, PERFECT) for m in motions.values()]
         measured = [measure(follow(film, ARMS[name], _SURE)[0]) for film in films]
         figures["perfect"][name] = _all(measured)
         _say(f"perfect: {name}", figures["perfect"][name])

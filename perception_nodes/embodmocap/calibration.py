@@ -91,18 +91,18 @@ def calibrate(
         clocks: Whether to look for delays.
     """
     cameras = tuple(sorted({*seen.cameras(), *(background or {})}))
+    if not cameras or (len(cameras) < 2 and surface is None):
+        return _refuse(before, "not even two cameras see people, and there is no map")
     delays = {name: before[name].delay for name in cameras if name in before}
     rays = _thin(seen.together(cameras, delays))
     problem = _Problem(cameras, rays, background or {}, surface)
-    if len(cameras) < 2 and surface is None:
-        return _refuse(before, "only one camera sees people, and there is no map", rays)
     if len(rays) < _LEAST_JOINTS and not problem.anchored:
         why = f"cameras saw only {len(rays)} joints in common, {_LEAST_JOINTS} are needed"
-        return _refuse(before, why, rays)
+        return _refuse(before, why, len(rays))
     condition = problem.condition()
     if not condition < WORST_CONDITION:
         why = f"what was seen does not tell where cameras are (condition number {condition:.1e})"
-        return _refuse(before, why, rays, condition)
+        return _refuse(before, why, len(rays), condition)
     if clocks and len(rays) >= _LEAST_JOINTS:
         delays = _delays(seen, cameras, problem, delays)
         rays = _thin(seen.together(cameras, delays))
@@ -362,9 +362,9 @@ def _thin(rays: Rays, most: int = _MOST_JOINTS) -> Rays:
 
 
 def _refuse(
-    before: Mapping[str, Correction], why: str, rays: Rays, condition: float = np.inf
+    before: Mapping[str, Correction], why: str, joints: int = 0, condition: float = np.inf
 ) -> Calibration:
-    return Calibration(dict(before), why, len(rays), condition, 0.0, 0.0)
+    return Calibration(dict(before), why, joints, condition, 0.0, 0.0)
 
 
 def _notices(

@@ -17,8 +17,8 @@ HANDS = (INDEX["left_wrist"], INDEX["right_wrist"])
 ENDS = (*FEET, *HANDS)
 REACH: Floats = np.array([0.1, 0.1, 0.1, 0.1])
 """(4,) how far from ankles and wrists soles and palms are, m."""
-_RESTING, _MOVING = 0.1, 1.2
-_NEAR, _NEAR_SPREAD = 0.05, 0.03
+_RESTING, _MOVING = 0.07, 1.0
+_NEAR, _NEAR_SPREAD = 0.03, 0.02
 
 
 class Supports(Protocol):

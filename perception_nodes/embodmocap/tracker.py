@@ -29,7 +29,7 @@ _LOST = 1.0
 _TWISTS = 15
 _BLEND = 0.5
 _WEIGH_EVERY = 4
-_HOLD = 0.05
+_HOLD, _HOLDS = 0.05, 0.8
 _TALL = 0.12
 
 
@@ -177,7 +177,7 @@ class BodyTracker:
             body.joints, body.velocities, body.covariances, body.velocity_covariances, self.supports
         )
         track.touching = track.touching + 0.5 * (touching - track.touching)
-        resting = [k for k in ENDS if track.touching[k] > 0.5]
+        resting = [k for k in ENDS if track.touching[k] > _HOLDS]
         if resting:
             body.hold(resting, _HOLD)
 
