@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from adversarial_plans import GENERATORS, LIMITS, Trial, trials
@@ -21,6 +23,7 @@ from perception_nodes.planner import distances
 from perception_nodes.planner.constraints import Constraint
 from perception_nodes.planner.sweep import Gap, Hit
 from perception_nodes.planner.verify import Verdict, Verifier
+from perception_nodes.resources import cores
 
 
 def judge(trial: Trial) -> Verdict:
@@ -49,26 +52,43 @@ def samples_only() -> Iterator[None]:
         distances.too_close = whole
 
 
-def count(trials_: list[Trial], verdicts: list[Verdict]) -> dict[str, dict[str, int]]:
-    """By kind: how many plans, how many of them unsafe and accepted, safe and refused."""
-    table: dict[str, Counter[str]] = defaultdict(Counter)
-    for trial, verdict in zip(trials_, verdicts, strict=True):
-        row = table[trial.kind]
-        row["unsafe" if trial.harm else "safe"] += 1
-        if trial.harm and verdict.safe:
-            row["unsafe accepted"] += 1
-        if not trial.harm and not verdict.safe:
-            row["safe refused"] += 1
-    return {kind: dict(row) for kind, row in table.items()}
+@dataclass(frozen=True)
+class Judged:
+    """A trial after judgment: harm in truth, constraints violated, accepted by samples, seconds."""
+
+    kind: str
+    harm: str
+    found: frozenset[str]
+    coarse: bool
+    seconds: float
 
 
-def needed(trials_: list[Trial], verdicts: list[Verdict]) -> dict[str, int]:
+def attack(kind: str, each: int) -> list[Judged]:
+    """Judge plans of a kind."""
+    done = []
+    for trial in trials(kind, each):
+        began = time.perf_counter()
+        verdict = judge(trial)
+        seconds = (time.perf_counter() - began) / (1 + len(trial.history))
+        with samples_only():
+            coarse = judge(trial).safe
+        found = frozenset(v.constraint.value for v in verdict.violations)
+        done.append(Judged(kind, trial.harm, found, coarse, seconds))
+    return done
+
+
+def count(done: list[Judged]) -> dict[str, int]:
+    """How many plans were unsafe and accepted, safe and refused."""
+    row = Counter("unsafe" if one.harm else "safe" for one in done)
+    row["unsafe accepted"] = sum(bool(one.harm) and not one.found for one in done)
+    row["safe refused"] = sum(not one.harm and bool(one.found) for one in done)
+    row["unsafe accepted by samples"] = sum(bool(one.harm) and one.coarse for one in done)
+    return {key: row[key] for key in ROW}
+
+
+def needed(done: list[Judged]) -> dict[str, int]:
     """By constraint: how many unsafe plans nothing else would have stopped."""
-    alone: Counter[str] = Counter()
-    for trial, verdict in zip(trials_, verdicts, strict=True):
-        kinds = {violation.constraint for violation in verdict.violations}
-        if trial.harm and len(kinds) == 1:
-            alone[kinds.pop().value] += 1
+    alone = Counter(min(one.found) for one in done if one.harm and len(one.found) == 1)
     return {kind.value: alone[kind.value] for kind in Constraint}
 
 
@@ -77,43 +97,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--each", type=int, default=100, help="plans of each kind")
     each = parser.parse_args().each
-    made = list(trials(each))
-    took, verdicts = [], []
-    for trial in made:
-        began = time.perf_counter()
-        verdicts.append(judge(trial))
-        took.append((time.perf_counter() - began) / (1 + len(trial.history)))
-    with samples_only():
-        coarse = [judge(trial) for trial in made]
-    table, naive = count(made, verdicts), count(made, coarse)
-    for kind in GENERATORS:
-        row = table[kind]
-        print(f"{kind:32s}", {k: row.get(k, 0) for k in ROW}, naive[kind].get("unsafe accepted", 0))
-    total = {key: sum(row.get(key, 0) for row in table.values()) for key in ROW}
+    with ProcessPoolExecutor(cores()) as pool:
+        rows = list(pool.map(attack, GENERATORS, [each] * len(GENERATORS)))
+    table = {kind: count(done) for kind, done in zip(GENERATORS, rows, strict=True)}
+    for kind, row in table.items():
+        print(f"{kind:32s}", row)
+    everything = [one for done in rows for one in done]
+    total, usual = count(everything), table["things anywhere"]
     passed = wilson(total["unsafe accepted"], total["unsafe"])
     refused = wilson(total["safe refused"], total["safe"])
-    usual = table["things anywhere"]
-    usual_refused = wilson(usual.get("safe refused", 0), usual["safe"])
-    through = sum(row.get("unsafe accepted", 0) for row in naive.values())
+    usual_refused = wilson(usual["safe refused"], usual["safe"])
     print(f"unsafe accepted {passed}, safe refused {refused}, of usual ones {usual_refused}")
-    print(f"looked at samples only: {through} unsafe accepted")
+    print(f"looked at samples only: {total['unsafe accepted by samples']} unsafe accepted")
+    took = [one.seconds for one in everything]
     write_result(
         "planner_verification",
         {
-            "plans": len(made),
+            "plans": len(everything),
             "by kind": table,
             "total": total,
             "unsafe accepted": vars(passed),
             "safe refused": vars(refused),
             "usual safe refused": vars(usual_refused),
-            "only this constraint": needed(made, verdicts),
-            "samples only, unsafe accepted": through,
+            "only this constraint": needed(everything),
             "ms": [float(v) * 1e3 for v in np.percentile(took, (50, 95, 99))],
         },
     )
 
 
-ROW = ("unsafe", "unsafe accepted", "safe", "safe refused")
+ROW = ("unsafe", "unsafe accepted", "safe", "safe refused", "unsafe accepted by samples")
 
 if __name__ == "__main__":
     main()

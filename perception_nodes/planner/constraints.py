@@ -82,6 +82,7 @@ def within_workspace(case: Case) -> Iterator[Violation]:
     for n in np.nonzero(case.moves)[0].tolist():
         course = case.boxes.samples[n, :, :2]
         beyond = np.maximum(low[:2] - course, course - high[:2]).max(axis=1)
+        beyond = beyond + case.limits.sigmas * case.spread[n]
         text = f"{case.ids[n]} would leave the workspace"
         yield from _exceeds(case, Constraint.WORKSPACE, beyond, _EDGE, text, n)
 

@@ -56,8 +56,10 @@ class PlannerParameters(ModelParameters):
     protected: str = text(
         "", "ids of objects that must not be touched, with commas", IDS, read_only=False
     )
-    planning_time: float = number(0.5, "how long planning may take, s", 0.02, 10.0)
-    max_age: float = number(0.5, "age of states and people after which it holds, s", 0.05, 5.0)
+    planning_time: float = number(0.5, "how long planning may take, s", 0.02, 10.0, True)
+    max_age: float = number(
+        0.5, "age of states and people after which it holds, s", 0.05, 5.0, True
+    )
     low_x: float = number(-0.6, "workspace of the pusher's tip, m", -100.0, 100.0, True)
     low_y: float = number(-0.45, "workspace of the pusher's tip, m", -100.0, 100.0, True)
     low_z: float = number(0.7, "height of the table, m", -100.0, 100.0, True)
@@ -149,11 +151,10 @@ class PlannerNode(ManagedNode[PlannerParameters]):
         return super().on_deactivate(state)
 
     def reconfigured(self, parameters: PlannerParameters) -> None:
-        """Other objects are protected now, or other times hold."""
+        """Other objects are protected now."""
         verifier = getattr(self, "_verifier", None)
         if verifier is not None:
             verifier.protected = parameters.protected_ids()
-            verifier.limits = parameters.limits()
 
     def forget(self) -> None:
         """The clock jumped back: what was seen holds no more, so the goal is given up."""

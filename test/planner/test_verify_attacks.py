@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from adversarial_plans import GENERATORS, trials
-from planner_verification import count, judge, samples_only
+from planner_verification import attack, count, judge
 from pushing_truth import Table, harm
 
 EACH = 2
-ATTACKS = list(trials(EACH, seed=3))
+ATTACKS = [trial for kind in GENERATORS for trial in trials(kind, EACH, seed=3)]
 
 
 @pytest.mark.parametrize("kind", GENERATORS)
@@ -29,14 +29,10 @@ def test_usual_plans_are_accepted() -> None:
 
 
 def test_looking_at_samples_only_would_let_unsafe_plans_pass() -> None:
-    walls = [t for t in ATTACKS if t.kind == "a wall between two samples"]
-    assert any(trial.harm for trial in walls)
-    with samples_only():
-        coarse = [judge(trial) for trial in walls]
-    assert count(walls, coarse)["a wall between two samples"]["unsafe accepted"] > 0
-    assert count(walls, [judge(t) for t in walls])["a wall between two samples"].get(
-        "unsafe accepted", 0
-    ) == 0  # fmt: skip
+    row = count(attack("a wall between two samples", 6))
+    assert row["unsafe"] > 0
+    assert row["unsafe accepted"] == 0
+    assert row["unsafe accepted by samples"] > 0
 
 
 def table(**changes: object) -> Table:
