@@ -37,8 +37,8 @@ from perception_nodes.scene import Plan, PlanStatus
 
 _NANOSECONDS = 1e-9
 _ABOVE = 0.03
-_RESERVE = 0.9
-_SLOWER = 4.0
+_RESERVE = 0.75
+_SLOWER = 6.0
 _LOW = 0.02
 _BESIDE = 0.01
 
