@@ -34,6 +34,10 @@ _MISTAKEN_FRAMES = 20
 # of the extent, which no number of frames averages out (calibrated in simulation, docs/objects.md).
 _SHAPE_BIAS = 0.06
 _SIZE_GAIN = 0.1
+_MAX_HELD = 3
+_CARRIED_SPEED = 0.3
+_HANGING = 3_000_000_000
+_MIN_EXTENT = 0.1
 _MAX_ODDS = 4.6
 _HIT_ODDS = 0.5
 _START_ODDS = 1.0
@@ -63,6 +67,10 @@ class Track:
         departed: Its speed when it was last seen, if that was more than noise, m/s.
         hidden: Whether it has been reported hidden.
         absorbed: Consecutive frames in which another object took its place.
+        held: Above 0 if nothing was beneath it when it was last seen: it was carried.
+        stirred: When it last moved in sight, or was first seen, ns.
+        empty_for: For how long the camera has looked through its place, s.
+        empty_at: (3,) that place.
         unrecognized: Frames in which a surface was in its place, in plain view, but no slot.
         label, label_score, latent, model_id, log_mass, log_friction: As in `ObjectState`.
     """
@@ -90,6 +98,10 @@ class Track:
     hidden: bool = False
     traveling: bool = False
     absorbed: int = 0
+    held: int = 0
+    stirred: int = 0
+    empty_for: float = 0.0
+    empty_at: Floats = field(default_factory=lambda: np.zeros(3))
     unrecognized: int = 0
     label: str = ""
     label_score: float = 0.0
@@ -114,6 +126,7 @@ class Track:
             full_views=0 if slot.cut else 1,
             latent=slot.latent,
             model_id=model_id,
+            stirred=stamp,
         )
         track.anchor = track.seen_at = sighting.center.copy()
         return track
@@ -153,6 +166,21 @@ class Track:
         """Whether it was a piece of background: in plain view it is hardly ever recognized."""
         return self.unrecognized > max(_MISTAKEN_FRAMES, 2 * self.hits) and not self.label
 
+    @property
+    def fleeting(self) -> float:
+        """How fast an unseen object may be on its way, m/s; 0 if it was at rest."""
+        return max(self.departed, _CARRIED_SPEED if self.held > 0 else 0.0)
+
+    @property
+    def adrift(self) -> bool:
+        """Whether it left in motion and is by now anywhere rather than where it is believed."""
+        return self.fleeting > 0.0 and self.spread > self.extent / 2.0
+
+    @property
+    def extent(self) -> float:
+        """Its largest, as far as that matters for where it is, m."""
+        return max(float(self.size.max()), _MIN_EXTENT)
+
     def surface(self) -> Floats:
         """(P, 3) where its known surface should be."""
         return self.points + self.position
@@ -190,8 +218,34 @@ class Track:
         self.last_seen = stamp
         self.seen_at = self.position.copy()
         self.misses, self.absorbed = 0, 0
+        self.empty_for = 0.0
         self.left_moving, self.departed = self.motion.moving, self.motion.speed
         self.hits += 1
+
+    def bear(self, hovering: bool | None) -> None:
+        """Note whether something bears it, if that can be seen.
+
+        A thing that stays in the air for long hangs there; any other is carried.
+        """
+        if self.motion.moving:
+            self.stirred = self.last_seen
+        if hovering is False or self.last_seen - self.stirred > _HANGING:
+            self.held = 0
+        elif hovering:
+            self.held = min(self.held + 1, _MAX_HELD)
+
+    def look_through(self, dt: float) -> None:
+        """Note that the camera looked through its place for dt seconds."""
+        self.empty_for += dt
+        self.empty_at = self.position.copy()
+
+    def absent(self, after: float) -> bool:
+        """Whether its believed place was seen to be empty for some time (s) before it was hidden.
+
+        That something now covers an empty place makes nobody think that the object is there again.
+        """
+        moved = float(np.linalg.norm(self.position - self.empty_at))
+        return self.empty_for > after and moved < self.extent / 2.0
 
     def take_over(self, other: Track) -> None:
         """Go on from where `other` is: it turned out to be this object, moved unseen."""
@@ -199,6 +253,7 @@ class Track:
         self.rotation, self.size, self.points = other.rotation, other.size, other.points
         self.color = other.color
         self.last_seen, self.seen_at = other.last_seen, other.seen_at
+        self.held, self.empty_for = other.held, 0.0
         self.misses, self.absorbed, self.odds = 0, 0, max(self.odds, other.odds)
         self.verdicts, self.visibility = other.verdicts, other.visibility
 

@@ -19,7 +19,7 @@ from perception_nodes.objects.recognition import absorber, recognize
 from perception_nodes.objects.sighting import Sighting
 from perception_nodes.objects.story import Story
 from perception_nodes.objects.track import Track
-from perception_nodes.objects.visibility import Verdict, claimed_slot, examine
+from perception_nodes.objects.visibility import Verdict, claimed_slot, examine, hovers
 from perception_nodes.scene import MAX_OBJECTS, Event, Frame, ObjectState, Slots, Visibility
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class ObjectTracker:
         pairs = assign(cost, self._parameters.birth_cost)
         matched = {self._tracks[i]: j for i, j in pairs.items()}
         merged = self._question_unmatched(frame, slots, matched, dt)
-        self._see(frame, sightings, matched, merged, dt, story)
+        self._see(frame, slots, sightings, matched, merged, dt, story)
         self._start_new(frame, slots, sightings, matched)
         self._confirm(frame.stamp, slots, story)
         self._clean_up(list(matched), story)
@@ -149,7 +149,7 @@ class ObjectTracker:
             if track.confirmed and track.id in expected:
                 track.follow(expected[track.id])
             else:
-                track.motion.predict(dt, track.misses > 0, self._parameters, track.departed)
+                track.motion.predict(dt, track.misses > 0, self._parameters, track.fleeting)
 
     def _question_unmatched(
         self, frame: Frame, slots: Slots, matched: dict[Track, int], dt: float
@@ -171,7 +171,13 @@ class ObjectTracker:
                     track.unrecognized += 1
                     # what moved on leaves ground behind that is nearly where it was
                     verdict = Verdict.GONE if track.left_moving else verdict
-            self._judge(track, frame, _TO_VISIBILITY[verdict])
+            seen_as = _TO_VISIBILITY[verdict]
+            if verdict is Verdict.GONE:
+                track.look_through(dt)
+            unknown = track.adrift or track.absent(self._parameters.hidden_after)
+            if unknown and seen_as is not Visibility.VISIBLE:
+                seen_as = Visibility.LOST
+            self._judge(track, frame, seen_as)
             if track.visibility is Visibility.LOST and verdict is Verdict.GONE:
                 sharpness = 1.0 / (1.0 + (2.0 * track.spread / float(track.size.max())) ** 2)
                 track.odds -= self._parameters.see_through_rate * dt * sharpness
@@ -186,6 +192,7 @@ class ObjectTracker:
     def _see(
         self,
         frame: Frame,
+        slots: Slots,
         sightings: Sequence[Sighting],
         matched: dict[Track, int],
         merged: set[int],
@@ -199,6 +206,8 @@ class ObjectTracker:
                 track.touch(frame.stamp)
             else:
                 track.see(frame.stamp, sightings[j], dt, self._parameters)
+                points = sightings[j].points
+                track.bear(hovers(frame, slots.labels, sightings[j].slot.index, points))
             self._judge(track, frame, Visibility.VISIBLE)
             if track.hidden:
                 self._welcome_back(track, hidden_for, before, story)

@@ -20,6 +20,9 @@ _IN_VIEW = 0.4
 _PRESENT = 0.3
 _GONE = 0.6
 _MIN_KNOWN = 4
+# How far beneath an object its support is looked for, and which share of the readings must tell.
+_BENEATH = 0.03
+_TELLING = 0.5
 
 
 class Verdict(Enum):
@@ -116,3 +119,48 @@ def claimed_slot(frame: Frame, labels: Bytes, points: Floats) -> tuple[int, floa
         return -1, 0.0
     best = int(counts.argmax())
     return best - 1, float(counts[best] / len(found))
+
+
+def hovers(frame: Frame, labels: Bytes, slot: int, points: Floats) -> bool | None:
+    """Whether the camera looks through right beneath something that it sees.
+
+    Looked at are the pixels where the lowest part of its visible surface would go on downwards.
+
+    Args:
+        frame: With a pose; the world's z axis points up.
+        labels: (h, w) slot masks of the frame, see `Slots.labels`.
+        slot: Its index.
+        points: (P, 3) its visible surface, world frame.
+
+    Returns:
+        True if there is nothing beneath it, False if something bears it, None if that can't be
+        seen, as when something else is in front.
+    """
+    if frame.pose is None or len(points) == 0:
+        return None
+    bottom, top = points[:, 2].min(), points[:, 2].max()
+    beneath = points[points[:, 2] <= bottom + max(0.25 * (top - bottom), 0.01)].copy()
+    beneath[:, 2] = bottom - _BENEATH
+    pixels, depth = frame.camera.project(frame.pose.inverse().apply(beneath))
+    inside = frame.camera.contains(pixels)
+    pixels, depth, beneath = pixels[inside], depth[inside], beneath[inside]
+    scale = np.array([labels.shape[1], labels.shape[0]]) / (frame.camera.width, frame.camera.height)
+    x, y = ((pixels + 0.5) * scale).astype(np.intp).T
+    mask = labels[np.minimum(y, labels.shape[0] - 1), np.minimum(x, labels.shape[1] - 1)]
+    u, v = np.rint(pixels).astype(np.intp).T
+    measured = frame.depth[v, u]
+    known = np.isfinite(measured) & (mask != slot + 1)
+    if known.sum() < _MIN_KNOWN:
+        return None
+    expected, measured = depth[known], measured[known]
+    eye = frame.pose.translation
+    # where the rays hit: on the support, far behind the object, or on something in front of it
+    hit = eye + (beneath[known] - eye) * (measured / expected)[:, None]
+    noise = 2.5 * depth_noise(expected)
+    # what hangs on a wall has the wall close behind it
+    behind = max(float(np.ptp(points, axis=0).max()), 0.1)
+    through = (measured > expected + behind + noise).mean()
+    borne = ((measured <= expected + 0.01 + noise) & (hit[:, 2] <= bottom + 0.02 + noise)).mean()
+    if max(through, borne) < _TELLING:
+        return None
+    return bool(through > borne)
