@@ -30,11 +30,11 @@ def main() -> None:
     """Measure all four views and each pair, as calibrated by the lab and by people."""
     argparse.ArgumentParser(description=__doc__).parse_known_args()  # any tier is the same
     recording = Recording(SHARED_DATA / "human" / "pose2sim_single")
-    noise = Noise(pixels=white_noise(recording))
+    noise = Noise()
     sets = [VIEWS, *itertools.combinations(VIEWS, 2)]
     own = self_calibrated(recording, noise)
     figures: dict[str, Any] = {
-        "frames": len(recording), "pixel_noise": noise.pixels, "views": {},
+        "frames": len(recording), "white_noise": white_noise(recording), "views": {},
         "calibration": {"refused": own.refused, "before": own.before, "after": own.after,
                         "condition": own.condition, "noticed": list(own.noticed)},
     }  # fmt: skip
