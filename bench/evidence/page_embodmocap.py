@@ -48,8 +48,8 @@ def _simulated(figures: dict[str, Any]) -> str:
         "an odometry that drifts by 1 degree and 2 cm with the first meter and with the root of "
         f"the way, the second clock by {figures['errors']['delay'] * 1e3:.0f} ms. W-MPJPE is "
         "aligned by the first two of 100 frames, WA-MPJPE by all 100, both rigidly; *world* is "
-        "not aligned at all. The first two seconds are not counted. A calibrated covariance has a mean NEES "
-        "of 3.\n"
+        "not aligned at all. The first two seconds are not counted. A calibrated covariance has a "
+        "mean NEES of 3.\n"
     )
     parts = [text, table(["arm", *(name for name, _ in _COLUMNS.values())],
                          [_row(name, arms[name]) for name in _ORDER if name in arms])]  # fmt: skip
