@@ -2,8 +2,8 @@
 
     python bench/planner_deadline.py [--plans 2000]
 
-Plans for random tables of five objects, 500 ms each, one thread. The second half runs beside another
-process that computes without pause. What counts is the wall clock around the call.
+Plans for random tables of five objects, 500 ms each, one thread. The second half runs beside
+another process that computes without pause. What counts is the wall clock around the call.
 """
 
 from __future__ import annotations

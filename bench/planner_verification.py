@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from adversarial_plans import GENERATORS, LIMITS, Trial, trials
+from adversarial_plans import GENERATORS, trials
+from adversarial_settings import LIMITS, Trial
 from common import write_result
 from evidence.statistics import wilson
 

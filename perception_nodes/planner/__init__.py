@@ -1,1 +1,1 @@
-"""Plans that bring objects to goals: a physics prior, sampling, and checks before anything moves."""
+"""Plans that bring objects to goals: a physics prior, sampling, checks before anything moves."""
