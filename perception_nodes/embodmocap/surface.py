@@ -106,6 +106,8 @@ class StaticScene:
         if self._volume is None:
             return SurfacePoints(np.zeros((0, 3)), np.zeros((0, 3)))
         points, normals = self._volume.fetchPointsNormals()  # type: ignore[attr-defined]
+        if points is None or normals is None:  # only people, or nothing near enough, was seen
+            return SurfacePoints(np.zeros((0, 3)), np.zeros((0, 3)))
         points = np.asarray(points, dtype=np.float64).reshape(-1, points.shape[-1])[:, :3]
         normals = np.asarray(normals, dtype=np.float64).reshape(-1, normals.shape[-1])[:, :3]
         good = np.isfinite(points).all(axis=1) & np.isfinite(normals).all(axis=1)
