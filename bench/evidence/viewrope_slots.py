@@ -95,7 +95,8 @@ _OBJECTS = """\
 One network, trained once on simulated scenes; how long is on its card. Objects are found if a mask
 has an IoU of 0.5 or more with theirs. Real pictures are those of mOSD, on which nothing was
 trained; but packages in rows and stacks were added to the training scenes after an earlier network
-(F1 0.50) had been seen to fail on these four pictures, so they are not held out. Synthetic test scenes have unseen seeds and also show shapes that training never did; each
+(F1 0.50) had been seen to fail on these four pictures, so they are not held out. Synthetic test
+scenes have unseen seeds and also show shapes that training never did; each
 has six views, taken one by one, or (memory) in a row with key frames.
 """
 _IDENTITY = """\
