@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -37,9 +38,18 @@ def recording(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
+class CountingClock(threading.local):
+    """Each thread counts its own calls, since threads take turns as the machine likes."""
+
+    def __init__(self) -> None:
+        self._ticks = itertools.count()
+
+    def __call__(self) -> float:
+        return next(self._ticks) * 1e-3
+
+
 def counting_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = itertools.count()
-    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks) * 1e-3)
+    monkeypatch.setattr(time, "perf_counter", CountingClock())
 
 
 def dump(folder: Path) -> str:
