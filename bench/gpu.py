@@ -28,6 +28,7 @@ import torch
 from cjepa_cost import HISTORY, PATCHES, PatchPredictor
 from common import RESULTS, write_result
 from onnxruntime.transformers.float16 import convert_float_to_float16
+from planner_deadline import table
 
 from perception_models import forms
 from perception_models.cjepa.task import Configuration
@@ -44,6 +45,11 @@ from perception_nodes.inference.runtime import onnxruntime
 from perception_nodes.model_cards import weights_folder
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
+from perception_nodes.planner.blocks import blocks_of
+from perception_nodes.planner.candidates import Moves
+from perception_nodes.planner.cost import Aim
+from perception_nodes.planner.iteration import Search
+from perception_nodes.planner.network_round import NetworkRound
 from perception_nodes.viewrope.learned import LearnedFinder
 from perception_simulation.generator import generate
 from perception_simulation.simulator import Simulator
@@ -188,7 +194,37 @@ def plan(device: str, calls: int) -> dict[str, Any]:
             mine.run(objects)
 
     patch_ms = round(steps * one["p50 (ms)"] * SAMPLES / batch, 1)
-    return {"objects": latencies(whole, runs), "patches, p50 of a step times steps (ms)": patch_ms}
+    return {
+        "objects": latencies(whole, runs),
+        "patches, p50 of a step times steps (ms)": patch_ms,
+        "physics": physics(device, runs),
+    }
+
+
+def physics(device: str, runs: int) -> dict[str, Any]:
+    """A plan of the full budget by the planner's own graph, and its parity with the CPU."""
+    moves = Moves()
+    path = weights_folder() / "planner.yaml"
+    mine, exact = NetworkRound(_exactly(path, device)), NetworkRound(load_network(path, "cpu"))
+    situation, _ = table(0)
+    blocks = blocks_of(situation.objects)
+    chosen = np.eye(len(blocks.ids))[0]
+    area = np.array([-0.5, -0.4, 0.5, 0.4])
+    aim = Aim(chosen, np.array([0.1, 0.1, 0.5]), np.array(1.0), area, np.array(0.015))
+    noise = np.random.default_rng(0).standard_normal((SAMPLES, moves.size))
+    least = np.full(moves.size, 0.005)
+    first = Search(np.zeros(moves.size), np.full(moves.size, 0.05))
+
+    def whole() -> None:
+        search = first
+        for _ in range(ITERATIONS if device != "cpu" else 1):
+            search = mine.draw(search, least, noise, blocks, aim, 0.015).following
+
+    costs = [way.draw(first, least, noise, blocks, aim, 0.015).costs for way in (mine, exact)]
+    return {
+        **latencies(whole, runs),
+        "largest relative difference": difference({"costs": costs[0]}, {"costs": costs[1]}),
+    }
 
 
 def torch_attention(calls: int) -> dict[str, Any]:
