@@ -1,6 +1,6 @@
 """Depth-only objects in simulated worlds, ten held-out seeds each of tabletops and rooms.
 
-    python bench/objects.py [--first 20] [--seeds 10] [--frames 600] [--jobs 2]
+    python bench/objects.py [--first 30] [--seeds 10] [--frames 600] [--jobs 2]
 
 Every scene has objects of random shapes that get hidden, pushed while hidden, carried out of view
 and back, a camera that looks away, and depth with noise, holes and dropouts.
@@ -74,7 +74,7 @@ def summarize(scenes: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Measure all scenes and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--first", type=int, default=20, help="seed; those before were seen")
+    parser.add_argument("--first", type=int, default=30, help="seed; those before were seen")
     parser.add_argument("--seeds", type=int, default=10, help="how many")
     parser.add_argument("--frames", type=int, default=600, help="of each scene at most")
     parser.add_argument("--jobs", type=int, default=2, help="scenes at the same time")
