@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus
+from planner_graph import NAMES, Planner, World, achieve
 from plans import TABLE, person, thing
-from pushing import NAMES, Planner, World, achieve
 from rclpy.action import ActionClient
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from action_msgs.msg import GoalStatus
-from pushing import achieve
+from planner_graph import achieve
 from rclpy.action import ActionClient
 from rclpy.parameter import Parameter
 from ros_camera import subscribe, topic
