@@ -112,6 +112,7 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         self.listen("events", lambda message: self._events.extend(events_from_msg(message)))
         self.listen("influences", self._take_influences)
         self.listen("people", self._take_people)
+        self.listen("plan_status", self._take_plan_status)
         self._pictures = PictureInput()
         if self.parameters.pictures:
             compressed = self.parameters.image_transport == "compressed"
@@ -123,7 +124,6 @@ class MemoryNode(ManagedNode[MemoryParameters]):
     def forget(self) -> None:
         """The clock jumped back: images from before show nothing of what comes."""
         self._pictures.reset()
-        self.listen("plan_status", self._take_plan_status)
 
     def unload(self) -> None:
         """Write what waits and let go of the file."""
