@@ -32,6 +32,12 @@ _CONTRIB = "com.microsoft"
 
 
 class _Attention(nn.Module):
+    """All of it, or only queries, keys and values with their geometry put in."""
+
+    def __init__(self, *, whole: bool) -> None:
+        super().__init__()
+        self._whole = whole
+
     def forward(
         self,
         query: Tensor,
@@ -41,27 +47,17 @@ class _Attention(nn.Module):
         query_phases: Tensor,
         key_rays: Tensor,
         key_phases: Tensor,
-    ) -> Tensor:
-        """[B, H, L, d] from [B, H, L, d] that ask and [B, H, M, d] that answer."""
+    ) -> Tensor | tuple[Tensor, Tensor, Tensor]:
+        """[B, H, L, d] from [B, H, L, d] that ask and [B, H, M, d] that answer.
+
+        Otherwise what one operator takes, [B, L or M, H * d] each.
+        """
         here, there = Geometry(query_rays, query_phases), Geometry(key_rays, key_phases)
-        return attend(ENCODING, query, key, value, here, there)
-
-
-class _Turned(nn.Module):
-    def forward(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        query_rays: Tensor,
-        query_phases: Tensor,
-        key_rays: Tensor,
-        key_phases: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values with their geometry put in, [B, L or M, H * d]."""
+        if self._whole:
+            return attend(ENCODING, query, key, value, here, there)
         return (
-            _joined(encode_query(ENCODING, query, Geometry(query_rays, query_phases))),
-            _joined(encode_key(ENCODING, key, Geometry(key_rays, key_phases))),
+            _joined(encode_query(ENCODING, query, here)),
+            _joined(encode_key(ENCODING, key, there)),
             _joined(value),
         )
 
@@ -101,13 +97,15 @@ def attention_inputs(heads: int, width: int, asking: int, answering: int) -> dic
 
 def plain_attention(inputs: dict[str, Tensor], path: Path) -> Path:
     """Write attention as the exporter makes it; its output is [B, H, L, d]."""
-    return export(_Attention(), Signature(inputs, ("mixed",), {}, tolerance=1e-4), path).path
+    return export(
+        _Attention(whole=True), Signature(inputs, ("mixed",), {}, tolerance=1e-4), path
+    ).path
 
 
 def fused_attention(inputs: dict[str, Tensor], path: Path) -> Path:
     """Write attention with one operator; its output is [B, L, H * d]."""
     names = ("asked", "answers", "values")
-    export(_Turned(), Signature(inputs, names, {}, tolerance=1e-4), path)
+    export(_Attention(whole=False), Signature(inputs, names, {}, tolerance=1e-4), path)
     model = onnx.load(path)
     heads, asking, width = inputs["query"].shape[1:]
     # `com.microsoft.MultiHeadAttention` divides by the root of the width by itself.
