@@ -95,7 +95,7 @@ def _print(result: Result, outputs: Outputs) -> None:
         print(f"LOST       {loss}")
     print(f"recording  {outputs.recording}     opens in Foxglove")
     memory = outputs.memory
-    print(f"memory     {memory}     ask it: permanence recall --memory {memory} what is there")
+    print(f"memory     {memory}     ask it: permanence recall --memory {memory}")
     print(f"report     {result.report}     open it in a browser")
 
 
