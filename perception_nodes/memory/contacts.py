@@ -23,7 +23,7 @@ _REACH = 0.12  # m from a wrist to the fingertips that may touch
 _Pair = tuple[str, str]
 _WRISTS = ("left_wrist", "right_wrist")
 _MOVES = 0.05  # m/s
-_RECENT = 1_000_000_000  # ns for which a motion that was told counts
+_RECENT = 1_000_000_000  # ns for which a motion that was told, or a touch in one frame, counts
 _PARTED_FOR = 200_000_000  # ns; contacts flicker
 _AGAIN = 1_000_000_000  # ns after which two that parted may be said to touch again
 
@@ -52,8 +52,8 @@ class ContactFinder:
         boxes = {} if self._told_by_others else dict(self._boxes(seen))
         close = {pair for pair, gap in boxes.items() if gap <= TOUCHES}
         # Where things stand close, boxes touch for a frame when one is seen in part.
-        now = {pair for pair, gap in hands.items() if gap <= TOUCHES} | (close & self._close.keys())
         self._close = {k: at for k, at in self._close.items() if scene.stamp - at <= _RECENT}
+        now = {pair for pair, gap in hands.items() if gap <= TOUCHES} | (close & self._close.keys())
         self._close |= dict.fromkeys(close, scene.stamp)
         self._parted = {k: at for k, at in self._parted.items() if scene.stamp - at < _AGAIN}
         began = sorted(now - self._touching.keys() - self._parted.keys())

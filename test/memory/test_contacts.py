@@ -123,3 +123,15 @@ def test_boxes_that_meet_in_a_single_frame_do_not_touch(tmp_path: Path) -> None:
             fast = state("o1", stamp, (0.105 if k == 30 else 0.3, 0, 0), velocity=np.ones(3))
             memory.write(scene(stamp, fast, state("o2", stamp)))
         assert memory.events(kind="contact_on") == []
+
+
+def test_one_frame_before_a_gap_and_one_after_are_no_contact(tmp_path: Path) -> None:
+    with Memory(tmp_path / "memory.db") as memory:
+        for stamp in (SECOND, 9 * SECOND):
+            moving = state("o1", stamp, (0.0, 0, 0), velocity=np.array([0.2, 0, 0]))
+            memory.write(scene(stamp, moving, state("o2", stamp, (0.1, 0, 0))))
+        assert not memory.events(kind="contact_on")
+        again = 9 * SECOND + FRAME
+        moving = state("o1", again, (0.0, 0, 0), velocity=np.array([0.2, 0, 0]))
+        memory.write(scene(again, moving, state("o2", again, (0.1, 0, 0))))
+        assert len(memory.events(kind="contact_on")) == 1
