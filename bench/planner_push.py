@@ -48,6 +48,7 @@ def push(seed: int, hidden: bool) -> dict[str, Any] | None:
         "belief_error_unseen_m": float(np.nanmean(unseen)) if len(unseen) else None,
         "seconds": account.stamp * 1e-9,
         "plans": len(account.rounds),
+        "holds": dict(account.holds),
     }
 
 

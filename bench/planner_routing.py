@@ -17,11 +17,13 @@ from evidence.statistics import paired_difference, wilson
 from perception_nodes.arrays import Floats
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.planner.executive import Executive
 from perception_nodes.planner.interface import Goal, Situation, Solver
+from perception_nodes.planner.pilot import Pilot
 from perception_nodes.planner.routing import RoutedSolver, calibrated, doubt
 from perception_nodes.planner.sampling import SamplingSolver, Table
+from perception_nodes.planner.verify import Verifier
 from perception_nodes.scene import ObjectState, Plan, Visibility
+from perception_simulation.push_robot import limits
 from perception_simulation.push_task import PushTask, push_task
 from perception_simulation.shapes import geometry
 from perception_simulation.world import World
@@ -31,6 +33,7 @@ NOISE = 0.003
 RISK = 0.15
 WORSE = 0.01
 _LONG = 1000.0
+_LEAD = 0.5
 
 
 @dataclass
@@ -79,8 +82,7 @@ def tasks(first: int, count: int) -> Iterator[tuple[int, PushTask]]:
 
 def table_of(task: PushTask) -> Table:
     """What the solver is told of the table."""
-    half = np.array(task.scene.area) / 2.0 - 0.05
-    return Table(task.scene.support_height, np.concatenate((-half, half)))
+    return Table(task.scene.support_height, task.reach)
 
 
 def states(world: World, rng: np.random.Generator) -> tuple[ObjectState, ...]:
@@ -116,16 +118,20 @@ def run(task: PushTask, seed: int, solver: Solver, searched: Callable[[], int]) 
     first = next(s for s in states(world, rng) if s.id == task.name)
     target = np.array([*task.target, first.position[2]])
     goal = Goal(task.name, Pose(first.pose.rotation, target), 0.02, deadline=30.0)
-    executive = Executive(timed, goal, _LONG)
+    pilot = Pilot(Verifier(limits(task)), _LEAD)
     tip: Floats = world.motion("pusher").pose.translation
-    over = False
-    while world.time < 31.0 and not over:
+    while world.time < 31.0 and pilot.outcome is None:
         now = world.motion("pusher").pose.translation
         situation = Situation(world.stamp, states(world, rng), (), (), now, (now - tip) / PERIOD)
         tip = now
-        decision = executive.decide(situation)
-        over = decision.over
-        world.command(decision.velocity)
+        pilot.observe(situation, world.stamp)
+        if pilot.goal is None and pilot.pursue(goal, world.stamp):
+            break
+        request = pilot.request(world.stamp)
+        if request is not None:
+            plan = timed.plan(request.situation, request.goal, _LONG)
+            pilot.adopt(request, plan, world.stamp)
+        world.command(pilot.step(world.stamp, closed="").velocity)
         world.advance(world.time + PERIOD)
     off = world.motion(task.name).pose.translation[:2] - target[:2]
     success = float(np.hypot(*off)) < 0.03

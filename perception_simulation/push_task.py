@@ -29,6 +29,7 @@ _DURATION = 40.0
 _PANEL = Texture((0.85, 0.83, 0.78))
 _ROLLING = (Sphere, Capsule, Ellipsoid)
 _MARGIN = 0.05
+_EDGE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,12 @@ class PushTask:
     scene: Scene
     name: str
     target: Vector2
+
+    @property
+    def reach(self) -> Floats:
+        """(4,) low x, low y, high x, high y of the table that the robot uses, m."""
+        half = np.array(self.scene.area) / 2.0 - _EDGE
+        return np.concatenate((-half, half))
 
 
 def push_task(seed: int, objects: int = 6, *, hidden: bool = False) -> PushTask:

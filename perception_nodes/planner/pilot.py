@@ -16,7 +16,6 @@ import numpy as np
 from perception_nodes.arrays import Floats
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.planner.constraints import Constraint
-from perception_nodes.planner.executive import committed
 from perception_nodes.planner.goals import errors
 from perception_nodes.planner.interface import Goal, Situation
 from perception_nodes.planner.verify import LAG, Verdict, Verifier
@@ -27,6 +26,7 @@ _PAUSE = 0.5  # s between plans that are refused
 _PATIENCE = 3.0  # s that an object may be lost, or its goal occupied
 _SETTLE = 0.3  # s that the pusher takes to stand
 _GAIN = 2.0  # 1/s with which the pusher is led back to its plan
+_COMMIT = 0.5  # s of pushing after which the next plan takes over
 
 
 class Request(NamedTuple):
@@ -165,7 +165,7 @@ class Pilot:
                 return None
             self._asked, self._last = True, now
             return Request(replace(self._situation, velocity=np.zeros(3)), self.goal, None)
-        begins = course.begins + round(committed(course.plan) * _SECOND)
+        begins = course.begins + round(_committed(course.plan) * _SECOND)
         if self._next is not None or now < begins - self._budget * _SECOND:
             return None
         self._asked, self._last = True, now
@@ -267,6 +267,14 @@ class Pilot:
     def _fail(self, reason: str) -> None:
         self._course = self._next = None
         self.outcome = Outcome(False, reason, *self.errors())
+
+
+def _committed(plan: Plan) -> float:
+    """How long a plan is followed before the next one is, s: on the way and a little more."""
+    low = plan.tip[:, 2] < plan.tip[-1, 2] + 0.005
+    high = np.flatnonzero(~low)
+    way = (int(high[-1]) + 1) * plan.interval if len(high) else 0.0
+    return min(way + _COMMIT, (len(plan.tip) - 1) * plan.interval)
 
 
 def _ahead(situation: Situation, course: _Course, at: int) -> Situation:

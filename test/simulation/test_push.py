@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
 from perception_nodes.errors import ConfigurationError
-from perception_simulation import push_t
+from perception_nodes.objects.tracker import ObjectTracker
+from perception_nodes.pipeline import Pipeline
+from perception_nodes.planner.interface import Goal, Situation
+from perception_nodes.replay import run
+from perception_nodes.scene import Plan, PlanStatus
+from perception_nodes.viewrope.depth_finder import DepthFinder
+from perception_simulation import push_robot, push_t
 from perception_simulation.push_task import DISTANCE, push_task
 
 
@@ -61,3 +69,44 @@ def test_an_episode_of_push_t_is_not_solved_by_waiting() -> None:
     assert not push_t.solved(task.goal + np.array([0.0, 0.0, 0.36]), task.goal)
     again = push_t.episode(3)
     assert np.array_equal(task.goal, again.goal)
+
+
+class _Reckless:
+    """Plans that are too fast."""
+
+    def plan(self, situation: Situation, goal: Goal, deadline: float) -> Plan:
+        """At 0.8 m/s across the table."""
+        del deadline
+        velocity = np.tile([-0.8, 0.0, 0.0], (5, 1))
+        tip = situation.tip + 0.1 * np.vstack([np.zeros(3), np.cumsum(velocity, axis=0)])
+        state = next(item for item in situation.objects if item.id == goal.object_id)
+        return Plan(
+            stamp=situation.stamp,
+            status=PlanStatus.RUNNING,
+            object_id=goal.object_id,
+            interval=0.1,
+            tip=tip,
+            velocity=velocity,
+            predicted={state.id: np.tile([*state.position, 0.0], (6, 1))},
+            deviation={},
+            cost=0.0,
+            physics_residual=0.0,
+            iterations=1,
+            deadline_used=0.1,
+        )
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+
+def test_the_simulated_robot_stands_still_when_its_plan_is_refused(
+    rendering: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del rendering
+    monkeypatch.setattr(push_robot, "SamplingSolver", lambda _: _Reckless())
+    robot = push_robot.PushRobot(push_task(1, 6))
+    pipeline = Pipeline(DepthFinder(), ObjectTracker())
+    run(itertools.islice(robot.samples(), 40), pipeline, [robot])
+    assert robot.account.object_id
+    assert any("too fast" in reason for reason in robot.account.holds)
+    assert np.ptp(robot.account.tips, axis=0).max() < 1e-3
