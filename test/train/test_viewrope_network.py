@@ -18,8 +18,9 @@ from perception_kernels.unproject import normals, unproject
 from perception_models.cells import Batch, seeded
 from perception_models.export import export
 from perception_models.viewrope import objective
+from perception_models.viewrope.encodings import Encoding
 from perception_models.viewrope.measure import object_error
-from perception_models.viewrope.network import CELLS, Memory, SlotEncoder
+from perception_models.viewrope.network import CELLS, ENCODINGS, Memory, SlotEncoder
 from perception_models.viewrope.objective import remembered, started
 from perception_models.viewrope.samples import Sample, augmented, inputs, middles
 from perception_models.viewrope.slots import STATE, Pixels, Previous, Slots
@@ -287,3 +288,26 @@ def test_a_frame_without_depth_or_light_gives_numbers(missing: str) -> None:
     given[missing] = torch.zeros_like(given[missing])
     for value in network()(*given.values()):
         assert value.isfinite().all()
+
+
+@pytest.mark.parametrize("chosen", ENCODINGS)
+def test_each_encoding_reads_what_its_name_says(chosen: Encoding) -> None:
+    made = seeded(lambda: SlotEncoder(chosen), 0).eval()
+    given = example()
+
+    def tokens(**changed: Tensor) -> Tensor:
+        with torch.no_grad():
+            found: Tensor = made(**{**given, **changed})[-1]
+        return found
+
+    usual = tokens()
+    rolled = {name: given[name].roll(7, 1) for name in ("rays", "place")}
+    for name, read in (
+        ("rays", chosen in (Encoding.VIEW, Encoding.VIEW_PLACE)),
+        ("place", chosen in (Encoding.PLACE, Encoding.VIEW_PLACE)),
+    ):
+        assert torch.equal(usual, tokens(**{name: rolled[name]})) != read
+    assert (made.screen is not None) == (chosen is Encoding.SCREEN)
+    if made.screen is not None:
+        made.screen = made.screen.roll(7, 1)
+        assert not torch.equal(usual, tokens())

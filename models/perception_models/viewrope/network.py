@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from perception_kernels.rays import frequencies, rotary_phases
 from perception_models.viewrope.attention import GeometricAttention
-from perception_models.viewrope.encodings import Encoding, Geometry
+from perception_models.viewrope.encodings import Encoding, Geometry, screen_frequencies
 from perception_models.viewrope.slots import Pixels, Previous, SlotDecoder, Slots
 from perception_models.viewrope.surface import points_and_normals
 
@@ -27,6 +29,12 @@ _HEADS = 4
 _CHANNELS = 11
 _REACH = 0.2  # of a vote at first, as a part of the distance from the camera
 _RELIEF = 10.0  # surfaces that stand out by a tenth of their distance give 1
+
+
+ENCODINGS = (Encoding.NONE, Encoding.SCREEN, Encoding.VIEW, Encoding.PLACE, Encoding.VIEW_PLACE)
+"""Those that the inputs of this network suffice for."""
+
+_WAVES = 0.5, 4.0  # shortest and longest wavelength of screen RoPE, in halves of the image
 
 
 class Memory(NamedTuple):
@@ -86,7 +94,12 @@ class _Block(nn.Module):
             return self.alone(tokens + self.attention(asking, geometry))
         count = memory.tokens.shape[2]
         hidden = ((memory.valid - 1.0) * 1e4).repeat_interleave(count, dim=1)
-        there = Geometry(memory.rays.flatten(1, 2), memory.place.flatten(1, 2))
+        screen = (
+            None
+            if geometry.screen is None
+            else geometry.screen.repeat(1, memory.rays.shape[1], 1, 1)
+        )
+        there = Geometry(memory.rays.flatten(1, 2), memory.place.flatten(1, 2), screen)
         others = memory.tokens.flatten(1, 2)
         found = self.attention(asking, geometry, others, there, hidden[:, None, None])
         return self.alone(tokens + found * memory.valid.amax(dim=1)[:, None, None])
@@ -102,11 +115,13 @@ class SlotEncoder(nn.Module):
     """Color and depth of a frame to slots.
 
     Args:
-        encoding: What patches tell each other about where they are.
+        encoding: What patches tell each other about where they are; one of `ENCODINGS`.
     """
 
     def __init__(self, encoding: Encoding = Encoding.VIEW_PLACE) -> None:
         super().__init__()
+        self.screen: Tensor | None
+        self.register_buffer("screen", _screen(encoding), persistent=False)
         self.stem = nn.Conv2d(_CHANNELS, _FINE, CELL, stride=CELL, bias=False)
         self.stem_norm = nn.BatchNorm2d(_FINE)
         self.fine = nn.Sequential(_Residual(_FINE), _Residual(_FINE))
@@ -142,7 +157,7 @@ class SlotEncoder(nn.Module):
         fine = self.fine(torch.relu(self.stem_norm(self.stem(images))))
         middle = self.middle(torch.relu(self.to_middle(fine)))
         tokens = self.to_coarse(middle).flatten(2).transpose(1, 2)
-        tokens = self.blocks[0](tokens, Geometry(rays, place))
+        tokens = self.blocks[0](tokens, self._geometry(rays, place))
         return Encoded(
             fine,
             middle,
@@ -156,7 +171,7 @@ class SlotEncoder(nn.Module):
         self, seen: Encoded, rays: Tensor, place: Tensor, memory: Memory | None = None
     ) -> Pixels:
         """What the frame shows together with its key frames."""
-        geometry = Geometry(rays, place)
+        geometry = self._geometry(rays, place)
         across: _Block = self.blocks[1]  # type: ignore[assignment]
         if memory is None:
             tokens = across.alone(seen.tokens)
@@ -228,6 +243,10 @@ class SlotEncoder(nn.Module):
         chance = torch.sigmoid(found.objectness)
         return masks, chance, found.latent, found.center, found.query, seen.tokens
 
+    def _geometry(self, rays: Tensor, place: Tensor) -> Geometry:
+        screen = None if self.screen is None else self.screen.expand(len(rays), -1, -1, -1)
+        return Geometry(rays, place, screen)
+
     def _images(
         self, light: Tensor, points: Tensor, normals: Tensor, known: Tensor, depths: Tensor
     ) -> Tensor:
@@ -244,6 +263,16 @@ class SlotEncoder(nn.Module):
             known[..., None],
         )
         return torch.cat(parts, dim=-1).permute(0, 3, 1, 2)
+
+
+def _screen(encoding: Encoding) -> Tensor | None:
+    """[1, T, S, 2] phases of the patches' places in the image, if the encoding reads them."""
+    if encoding is not Encoding.SCREEN:
+        return None
+    rows, columns = (np.linspace(-1.0, 1.0, n) for n in PATCHES)
+    grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(1, -1, 2)
+    count = screen_frequencies(encoding, _COARSE // _HEADS)
+    return torch.from_numpy(rotary_phases(grid, np.zeros(2), frequencies(*_WAVES, count)))
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -17,13 +17,21 @@ from perception_models.data import stream
 from perception_models.task import VALIDATION, Signature
 from perception_models.viewrope import objective, samples
 from perception_models.viewrope.dataset import SHARD
+from perception_models.viewrope.encodings import Encoding
 from perception_models.viewrope.measure import object_error
-from perception_models.viewrope.network import HEIGHT, MEMORY, PATCHES, WIDTH, SlotEncoder
+from perception_models.viewrope.network import (
+    ENCODINGS,
+    HEIGHT,
+    MEMORY,
+    PATCHES,
+    WIDTH,
+    SlotEncoder,
+)
 from perception_models.viewrope.scenes import MAX_LABEL
 from perception_models.viewrope.slots import STATE
 from perception_nodes.geometry.camera import Camera
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.ros.parameters import count, number
+from perception_nodes.ros.parameters import count, number, text
 from perception_nodes.scene import MAX_SLOTS, Frame
 
 OUTPUTS = ("masks", "objectness", "latent", "center", "query", "tokens")
@@ -41,6 +49,12 @@ class Configuration(TrainingConfiguration):
     views: int = count(3, "of each scene", 2, 5)
     shards: int = count(8, "of 50 training scenes each", 1, 1000)
     rest_rate: float = number(2e-3, "learning rate of AdamW for the rest", 0.0, 10.0)
+    encoding: str = text(
+        Encoding.VIEW_PLACE.value,
+        "what patches tell each other about where they are",
+        r"[a-z+]+",
+        tuple(e.value for e in ENCODINGS),
+    )
     clip: float = number(5.0, "largest gradient norm of a cell; 0: any", 0.0, 1e6)
     evaluate_every: int = count(250, "updates between validations", 1, 10_000_000)
     checkpoint_every: int = count(100, "updates between checkpoints", 1, 10_000_000)
@@ -70,7 +84,7 @@ class ViewropeTask:
 
     def network(self) -> nn.Module:
         """A new encoder."""
-        return SlotEncoder()
+        return SlotEncoder(Encoding(self.configuration.encoding))
 
     def batch(self, step: int, seed: int, horizon: int) -> Batch:
         """Views of scenes, see `samples.draw`, and random numbers for the loss."""
