@@ -4,7 +4,8 @@ A camera looks at a table, turns away by 80 degrees for three seconds, and comes
 place, 30 to 80 degrees around the table. The pose that the robot believes drifts meanwhile. An
 object is the one whose mask the state's center falls on; of those known before and shown after,
 how many have their old id? Ways to see: the depth finder; the learned encoder as it is, without
-latents (geometry and color alone match), and without key frames.
+latents (geometry and color alone match), without key frames, and with slots that start from those
+of the frame before.
 
     python bench/identity.py [--card FILE]
 """
@@ -167,6 +168,7 @@ def main() -> None:
         "learned": lambda: LearnedFinder(network),
         "learned, no latents": lambda: _NoLatents(LearnedFinder(network)),
         "learned, no key frames": lambda: LearnedFinder(network, _NoKeyFrames()),
+        "learned, persistent": lambda: LearnedFinder(network, persistent=True),
     }
     figures: dict[str, Any] = {}
     for drift in DRIFTS:

@@ -52,17 +52,27 @@ class LearnedFinder:
     """Finds objects with the slot encoder.
 
     Without a pose there is neither memory nor persistence: slots are those of a single frame.
+    Slots start anew in each frame, and the tracker keeps ids: with the shipped encoder, slots that
+    start from those of the frame before decay over many frames (docs/viewrope.md).
 
     Args:
         network: The encoder.
         key_frames: Shared by all cameras of one world; None makes its own.
+        persistent: Whether slots start from those of the frame before.
 
     Raises:
         ModelError: The network is no slot encoder.
     """
 
-    def __init__(self, network: Network, key_frames: KeyFrames | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        key_frames: KeyFrames | None = None,
+        *,
+        persistent: bool = False,
+    ) -> None:
         self._network = network
+        self._persistent = persistent
         self._sizes = read_interface(network)
         self._memory = key_frames or KeyFrames()
         self._states: dict[str, _State] = {}
@@ -130,6 +140,7 @@ class LearnedFinder:
             )
         if frame.pose is not None:
             self._memory.observe(key, found["tokens"])
+        if frame.pose is not None and self._persistent:
             self._states[name] = _State(
                 frame.stamp,
                 found["query"],

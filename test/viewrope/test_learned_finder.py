@@ -148,7 +148,7 @@ def test_looking_away_leaves_no_memory_and_coming_back_finds_it_again() -> None:
 
 def test_slots_persist_their_centers_moved_into_the_present_camera() -> None:
     network = FakeEncoder()
-    finder = LearnedFinder(network)
+    finder = LearnedFinder(network, persistent=True)
     turned = look(yaw=6.0)
     finder.find(show(0.0)[0])
     finder.find(show(0.1, turned)[0])
@@ -161,9 +161,18 @@ def test_slots_persist_their_centers_moved_into_the_present_camera() -> None:
         assert np.linalg.norm(center - solid.center) < 0.08
 
 
-def test_cameras_share_key_frames_but_not_slots() -> None:
+def test_slots_start_anew_in_each_frame_unless_asked_to_persist() -> None:
     network = FakeEncoder()
     finder = LearnedFinder(network)
+    for k in range(3):
+        finder.find(show(0.1 * k)[0])
+    assert not any(given["previous_valid"].any() for given in network.given)
+    assert network.given[2]["memory_valid"].any()
+
+
+def test_cameras_share_key_frames_but_not_slots() -> None:
+    network = FakeEncoder()
+    finder = LearnedFinder(network, persistent=True)
     finder.find(show(0.0, name="left")[0])
     finder.find(show(0.0, name="right")[0])
     assert network.given[1]["memory_valid"][0].sum() == 1.0
@@ -172,7 +181,7 @@ def test_cameras_share_key_frames_but_not_slots() -> None:
 
 def test_without_a_pose_slots_are_those_of_one_frame_and_that_is_said_once() -> None:
     network = FakeEncoder()
-    finder = LearnedFinder(network)
+    finder = LearnedFinder(network, persistent=True)
     frames = [replace(show(0.1 * i)[0], pose=None) for i in range(3)]
     assert [len(finder.find(frame).items) for frame in frames] == [2, 2, 2]
     for given in network.given:
@@ -185,7 +194,7 @@ def test_without_a_pose_slots_are_those_of_one_frame_and_that_is_said_once() -> 
 
 def test_a_pose_that_jumps_drops_previous_slots_and_is_said() -> None:
     network = FakeEncoder()
-    finder = LearnedFinder(network)
+    finder = LearnedFinder(network, persistent=True)
     frame, _ = show(0.0)
     assert frame.pose is not None
     shifted = Pose(frame.pose.rotation, frame.pose.translation + np.array([0.0, 0.0, 0.7]))
@@ -200,7 +209,7 @@ def test_a_pose_that_jumps_drops_previous_slots_and_is_said() -> None:
 
 def test_a_clock_that_jumps_back_forgets_everything() -> None:
     network = FakeEncoder()
-    finder = LearnedFinder(network)
+    finder = LearnedFinder(network, persistent=True)
     finder.find(show(100.0)[0])
     finder.find(show(0.0)[0])
     assert not network.given[1]["memory_valid"].any()
@@ -210,7 +219,7 @@ def test_a_clock_that_jumps_back_forgets_everything() -> None:
 
 def test_after_a_long_gap_slots_start_anew_while_key_frames_stay() -> None:
     network = FakeEncoder()
-    finder = LearnedFinder(network)
+    finder = LearnedFinder(network, persistent=True)
     finder.find(show(0.0)[0])
     finder.find(show(60.0)[0])
     assert not network.given[1]["previous_valid"].any()
