@@ -35,7 +35,7 @@ class TrackerParameters:
     """
 
     confirm_hits: int = 4
-    confirm_cut_hits: int = 15
+    confirm_cut_hits: int = 8
     hidden_after: float = 0.3
     tentative_misses: int = 3
     birth_cost: float = 9.0

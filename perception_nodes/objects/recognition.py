@@ -66,8 +66,9 @@ def recognize(
 
 
 def absorber(track: Track, seen: Sequence[Track]) -> Track | None:
-    """The object just seen in whose box an unseen one's surface lies, if there is one."""
-    if track.misses == 0 or track.visibility is not Visibility.VISIBLE:
+    """The object just seen in whose box the surface of one without a slot lies, if there is one."""
+    alone = track.misses == 0 and track.sharing == 0
+    if alone or track.visibility is not Visibility.VISIBLE:
         return None
     others = [t for t in seen if t is not track and t.confirmed and t.misses == 0]
     if not others:

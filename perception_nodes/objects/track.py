@@ -34,6 +34,12 @@ _MISTAKEN_FRAMES = 20
 # of the extent, which no number of frames averages out (calibrated in simulation, docs/objects.md).
 _SHAPE_BIAS = 0.06
 _SIZE_GAIN = 0.1
+# Of what was never seen whole, the larger sightings tell more; but no single one tells it all.
+_CUT_GROWTH, _CUT_DECAY = 0.3, 0.03
+# An object was moving when it got out of sight if it had moved over this time, s, by so much of
+# its extent; a single frame's velocity is mostly noise.
+_RECENT = 0.5
+_SHIFTED = 0.2
 _MAX_HELD = 3
 _CARRIED_SPEED = 0.3
 _HANGING = 3_000_000_000
@@ -66,6 +72,8 @@ class Track:
         left_moving: Whether it moved when it was last seen.
         departed: Its speed when it was last seen, if that was more than noise, m/s.
         hidden: Whether it has been reported hidden.
+        recently: Where it was about half a second ago of the time in which it was seen.
+        sharing: Consecutive frames in which the only slot at its place was another object's.
         absorbed: Consecutive frames in which another object took its place.
         held: Above 0 if nothing was beneath it when it was last seen: it was carried.
         stirred: When it last moved in sight, or was first seen, ns.
@@ -97,6 +105,8 @@ class Track:
     departed: float = 0.0
     hidden: bool = False
     traveling: bool = False
+    recently: Floats = field(default_factory=lambda: np.zeros(3))
+    sharing: int = 0
     absorbed: int = 0
     held: int = 0
     stirred: int = 0
@@ -128,7 +138,7 @@ class Track:
             model_id=model_id,
             stirred=stamp,
         )
-        track.anchor = track.seen_at = sighting.center.copy()
+        track.anchor = track.seen_at = track.recently = sighting.center.copy()
         return track
 
     @property
@@ -200,7 +210,7 @@ class Track:
         self.oversized = 0
         rotation, size = align(sighting.rotation, slot.size, self.rotation)
         if not self.mature:
-            self.size = np.maximum(self.size, size) if slot.cut else size
+            self.size = self._at_least(size) if slot.cut else size
         center, slack = interval_center(
             self.position, self.size, sighting.center, size, self.rotation
         )
@@ -210,17 +220,39 @@ class Track:
         else:
             self.motion.update(center, sighting.covariance + loose, dt, parameters)
         self._learn_shape(sighting, rotation, size)
+        self.recently += (1.0 - math.exp(-dt / _RECENT)) * (self.position - self.recently)
         self.touch(stamp)
+        self.sharing = self.absorbed = 0
         self.odds = min(self.odds + _HIT_ODDS, _MAX_ODDS)
 
     def touch(self, stamp: int) -> None:
         """Note that the object was seen, though where exactly could not be told."""
         self.last_seen = stamp
         self.seen_at = self.position.copy()
-        self.misses, self.absorbed = 0, 0
+        self.misses = 0
         self.empty_for = 0.0
-        self.left_moving, self.departed = self.motion.moving, self.motion.speed
+        self.left_moving, self.departed = self.motion.moving, self._speed()
         self.hits += 1
+
+    def share(self, stamp: int) -> None:
+        """Note that the only slot at its place was another object's."""
+        self.touch(stamp)
+        self.sharing += 1
+
+    def _speed(self) -> float:
+        """How fast it moved lately, if that was more than noise, m/s."""
+        if not self.motion.moving:
+            return 0.0
+        moved = float(np.linalg.norm(self.position - self.recently))
+        lately = moved / _RECENT if moved > _SHIFTED * self.extent else 0.0
+        return max(lately, self.motion.speed)
+
+    def _at_least(self, size: Floats) -> Floats:
+        """The size after a sighting that shows a part."""
+        larger = size > self.size
+        return np.asarray(
+            self.size + np.where(larger, _CUT_GROWTH, _CUT_DECAY) * (size - self.size)
+        )
 
     def bear(self, hovering: bool | None) -> None:
         """Note whether something bears it, if that can be seen.
@@ -253,8 +285,9 @@ class Track:
         self.rotation, self.size, self.points = other.rotation, other.size, other.points
         self.color = other.color
         self.last_seen, self.seen_at = other.last_seen, other.seen_at
-        self.held, self.empty_for = other.held, 0.0
-        self.misses, self.absorbed, self.odds = 0, 0, max(self.odds, other.odds)
+        self.held, self.empty_for, self.recently = other.held, 0.0, other.recently
+        self.misses, self.sharing, self.absorbed = 0, 0, 0
+        self.odds = max(self.odds, other.odds)
         self.verdicts, self.visibility = other.verdicts, other.visibility
 
     def follow(self, belief: Belief) -> None:

@@ -166,7 +166,7 @@ class ObjectTracker:
                 slot, share = claimed_slot(frame, slots.labels, track.surface())
                 if slot >= 0 and share >= _CLAIM and track.misses * dt < 1.0:
                     merged.add(slot)
-                    track.touch(frame.stamp)
+                    track.share(frame.stamp)
                 elif share < _CLAIM:
                     track.unrecognized += 1
                     # what moved on leaves ground behind that is nearly where it was

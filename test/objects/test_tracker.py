@@ -52,7 +52,7 @@ def test_something_never_seen_whole_must_be_seen_longer() -> None:
     session = Session()
     cover = Box((-0.35, 0.12, 0.2), (0.02, 0.24, 0.4), slot=False)
     wide = Box((0.0, 0.0, 0.05), (0.1, 0.3, 0.1))
-    assert session.show(cover, wide, frames=14) == ()
+    assert session.show(cover, wide, frames=7) == ()
     assert len(session.show(cover, wide, frames=1)) == 1
 
 
@@ -165,7 +165,7 @@ def test_the_faster_an_object_left_the_view_the_less_sure_its_place_is() -> None
             session.show(MUG.at(0.0, step * number))
         session.show(frames=15)
         spreads.append(float(np.sqrt(session.states[0].pose_covariance[:3, :3].max())))
-    assert spreads[1] > 0.2 > spreads[0]
+    assert spreads[1] > 0.3 > 0.25 > spreads[0]
 
 
 def test_an_object_that_moved_on_is_lost_although_the_ground_is_near_its_place() -> None:
