@@ -20,6 +20,7 @@ _LEVEL = 0.966  # cosine of 15 degrees
 _BASE_TOLERANCE = 0.005
 _NOISE_TOLERANCE = (1.2, 3.0)
 _BIG_AREA = 0.2
+_BIG_FACE = 0.5
 _BELOW = 0.03
 _PATCH = 0.03
 _VAGUE = 0.04
@@ -37,6 +38,7 @@ class Plane:
         offset: Distance of the camera, meters.
         area: Of the part that is seen, square meters.
         extent: Longest extent of its largest connected part, meters.
+        face: Area of that part, square meters.
         above: Part of the other readings that lie on the camera's side of it.
     """
 
@@ -44,6 +46,7 @@ class Plane:
     offset: float
     area: float
     extent: float
+    face: float
     above: float
 
     def height(self, points: Floats) -> Floats:
@@ -124,10 +127,13 @@ def find_background(
         up = support.normal
     elif up is None:
         up = _UPRIGHT_CAMERA
-    large = [p for p in planes if p.extent > max_extent or p.area > _BIG_AREA]
-    level = [p for p in large if p is not support and p.normal @ up > _LEVEL]
+    large = [p for p in planes if p.extent > max_extent]
+    rest = [p for p in planes if p is not support]
+    level = [p for p in rest if p.normal @ up > _LEVEL and (p in large or p.area > _BIG_AREA)]
     supports = level if support is None else [support, *level]
-    walls = [p for p in large if not any(p is s for s in supports)]
+    # Several upright things may have sides in one plane by chance, so each part counts alone.
+    upright = [p for p in rest if p.normal @ up <= _LEVEL]
+    walls = [p for p in upright if p in large or p.face > _BIG_FACE]
     lowest = max(supports, key=lambda p: p.offset, default=None)
     mask = np.zeros(surface.disparity.shape, dtype=bool)
     limit = tolerance(surface, surface.points[..., 2])
@@ -246,7 +252,7 @@ def _refine(
     others = ~inliers
     above = float((height[others] > samples.tolerance[others]).mean()) if others.any() else 0.0
     area = float(samples.area[inliers].sum())
-    return Plane(normal, offset, area, _extent(samples, inliers), above), inliers
+    return Plane(normal, offset, area, *_largest_part(samples, inliers), above), inliers
 
 
 def _agreeing(
@@ -258,15 +264,16 @@ def _agreeing(
     return height, free & (np.abs(height) < samples.tolerance) & aligned
 
 
-def _extent(samples: _Samples, inliers: Bools) -> float:
-    """The longest extent of the largest connected part, meters."""
+def _largest_part(samples: _Samples, inliers: Bools) -> tuple[float, float]:
+    """The longest extent of the largest connected part, meters, and its area, square meters."""
     _, part = _connected(samples, inliers)
-    largest = samples.points[inliers][part == np.bincount(part).argmax()]
+    in_part = part == np.bincount(part).argmax()
+    largest = samples.points[inliers][in_part]
     center = largest - largest.mean(axis=0)
     axis = np.linalg.eigh((center.T @ center).astype(np.float64))[1][:, 2]
     along = np.sort(center @ axis)
     low, high = np.interp(np.array([0.02, 0.98]) * (len(along) - 1), np.arange(len(along)), along)
-    return float(high - low)
+    return float(high - low), float(samples.area[inliers][in_part].sum())
 
 
 def _connected(samples: _Samples, inliers: Bools) -> tuple[Ints, Ints]:
