@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ VELOCITIES = slice(2, None)
 _ACROSS = (-0.6, 0.0, 0.6)
 _CLEAR = 0.008
 _SHORT = (0.015, 0.04)
+_ABOVE = 0.03  # m above what the tip travels over
+_WIDTH = 0.04  # m beside the way: the tip, its clearance and what is uncertain
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,28 @@ def _along(points: Floats, moves: Moves) -> Floats:
     places = np.column_stack([np.interp(times, lengths, points[:, k]) for k in range(2)])
     velocities = np.diff(places, axis=0) / (moves.hold * moves.interval)
     return np.concatenate((points[0], velocities.reshape(-1)))
+
+
+def travel_height(
+    tip: Floats, start: Floats, floor: float, boxes: Sequence[tuple[Floats, Floats]]
+) -> float:
+    """How high the tip must be on its way to a start (3,): above what stands under the way.
+
+    Args:
+        tip: (3,) now.
+        start: (3,) of the push.
+        floor: Height of the support.
+        boxes: Places (4,) and half extents (3,) of objects, as `blocks.upright` gives them.
+    """
+    way = start[:2] - tip[:2]
+    length = max(float(way @ way), 1e-12)
+    tops = [floor]
+    for place, half in boxes:
+        share = min(max(float((place[:2] - tip[:2]) @ way) / length, 0.0), 1.0)
+        beside = float(np.hypot(*(place[:2] - tip[:2] - share * way)))
+        if beside < float(np.hypot(*half[:2])) + _WIDTH:
+            tops.append(float(place[2] + half[2]))
+    return max(tops) + _ABOVE
 
 
 def approach(tip: Floats, start: Floats, travel_height: float, moves: Moves) -> Floats:

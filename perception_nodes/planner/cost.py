@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from perception_nodes.planner.contact import Array, touch, turned
 from perception_nodes.planner.prior import State, Things
 
+_LOOK_EVERY = 2  # steps: 3 cm of a push
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -19,6 +21,11 @@ class Weights:
         angle: Half the squared sine of half the error of heading, in meters, where it is asked for.
         others: How far other objects are moved.
         overlap: How deep the start of a push lies in an object.
+        collision: How much too near the tip comes to others than the chosen one; the verification
+            refuses such plans.
+        apart: What the tip must keep away from those, beside twice the deviation of their places:
+            its radius, the clearance that the verification asks for, and what corners reach farther
+            where the heading is uncertain, m.
         edge: How far an object leaves the support.
         effort: Mean speed of the tip, times a second.
         unsure: Standard deviation of where the object ends.
@@ -30,6 +37,8 @@ class Weights:
     angle: float = 0.3
     others: float = 0.5
     overlap: float = 20.0
+    collision: float = 100.0
+    apart: float = 0.035
     edge: float = 20.0
     effort: float = 0.02
     unsure: float = 0.5
@@ -77,6 +86,7 @@ def cost(
         + weights.way * way
         + weights.others * moved.sum(-1)
         + weights.overlap * _overlap(xp, first, still, tips, aim.clearance)
+        + weights.collision * _collision(xp, states, still, tips, aim, weights.apart)
         + weights.edge * beyond.sum(-1).sum(-1)
         + weights.effort * effort
         + weights.unsure * unsure
@@ -89,6 +99,23 @@ def _beyond(xp: Any, values: Array) -> Array:
 
 def _overlap(xp: Any, first: State, still: Things, tips: Array, clearance: Array) -> Array:
     """How deep the start of a push lies in what keeps clear of it, (B,)."""
-    offset = tips[:, :1, :2] - first.poses[..., :2]
-    found = touch(xp, turned(xp, -first.poses[..., 2], offset), still.parts)
-    return _beyond(xp, clearance - found.distance).sum(-1)
+    return _beyond(xp, clearance - _distances(xp, first, still, tips[:, :1])).sum(-1)
+
+
+def _collision(
+    xp: Any, states: list[State], still: Things, tips: Array, aim: Aim, apart: float
+) -> Array:
+    """How much too near the tip comes to what it shall not touch, (B,): the worst of each."""
+    others = 1.0 - aim.chosen
+    worst = 0.0 * states[0].deviation
+    for k in range(0, len(states), _LOOK_EVERY):
+        required = apart + 2.0 * states[k].deviation
+        near = _beyond(xp, required - _distances(xp, states[k], still, tips[:, k : k + 1]))
+        worst = xp.where(near > worst, near, worst)
+    return (worst * others).sum(-1)
+
+
+def _distances(xp: Any, state: State, still: Things, tip: Array) -> Array:
+    """(B, N) from the tip (B, 1, 3) to each object, m; negative inside."""
+    offset = tip[..., :2] - state.poses[..., :2]
+    return touch(xp, turned(xp, -state.poses[..., 2], offset), still.parts).distance

@@ -26,6 +26,7 @@ from perception_nodes.planner.candidates import (
     proposals,
     sliding,
     tips_of,
+    travel_height,
 )
 from perception_nodes.planner.cost import Aim, Weights, cost
 from perception_nodes.planner.goals import held, problem, reached, relevant
@@ -36,7 +37,6 @@ from perception_nodes.planner.prior import Physics, State, roll, start_state, th
 from perception_nodes.scene import Plan, PlanStatus
 
 _NANOSECONDS = 1e-9
-_ABOVE = 0.03
 _RESERVE = 0.75
 _SLOWER = 6.0
 _LOW = 0.02
@@ -360,8 +360,8 @@ class SamplingSolver:
         push = tips_of(np, best.candidate[None], task.height, moves)[0]
         way = task.situation.tip[None]
         if best.lifted:
-            tops = [upright(o)[0][2] + upright(o)[1][2] for o in task.situation.objects]
-            travel = max([self.table.height, *tops]) + _ABOVE
+            boxes = [upright(item) for item in task.situation.objects]
+            travel = travel_height(task.situation.tip, push[0], self.table.height, boxes)
             way = approach(task.situation.tip, push[0], travel, moves)
         else:
             push = np.concatenate((task.situation.tip[None], push[1:]))

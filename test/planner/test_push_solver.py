@@ -19,6 +19,7 @@ from perception_nodes.planner.candidates import (
     proposals,
     sliding,
     tips_of,
+    travel_height,
 )
 from perception_nodes.planner.interface import Futures, Goal, Situation
 from perception_nodes.planner.learned import combined
@@ -64,6 +65,15 @@ def test_another_object_is_not_pushed_along_when_there_is_a_way_around() -> None
     plan = solver().plan(clear, goal("a", 0.12, -0.03), FOREVER)
     moved = plan.predicted["b"][-1, :2] - plan.predicted["b"][0, :2]
     assert np.hypot(*moved) < 0.005
+
+
+def test_the_tip_does_not_squeeze_in_between_two_objects() -> None:
+    """There would be room for a thin tip, but the verification refuses to go so near."""
+    beside = block("b", -0.098, 0.0)
+    plan = solver().plan(scene(block("a", 0.0, 0.0), beside), goal("a", 0.1, 0.0), FOREVER)
+    low = plan.tip[plan.tip[:, 2] < 0.06]
+    gaps = np.hypot(*np.maximum(np.abs(low[:, :2] - [-0.098, 0.0]) - 0.03, 0.0).T)
+    assert gaps.min() > 0.02
 
 
 def test_the_same_situation_gives_the_same_plan() -> None:
@@ -169,6 +179,14 @@ def test_the_way_to_a_start_goes_above_everything_at_travel_speed() -> None:
     high = way[(way[:, 0] > 1e-6) & (way[:, 0] < 0.3 - 1e-6)]
     assert (high[:, 2] == 0.2).all()
     assert np.linalg.norm(np.diff(way, axis=0), axis=1).max() <= Moves().travel_speed * 0.1 + 1e-9
+
+
+def test_the_way_rises_above_what_stands_under_it_and_not_above_what_stands_aside() -> None:
+    tip, start = np.array([0.4, 0.0, 0.2]), np.array([-0.1, 0.0, 0.015])
+    under = np.array([0.1, 0.02, 0.1, 0.0]), np.array([0.03, 0.03, 0.1])
+    aside = np.array([0.1, 0.30, 0.3, 0.0]), np.array([0.03, 0.03, 0.3])
+    assert travel_height(tip, start, 0.0, [under, aside]) == pytest.approx(0.23)
+    assert travel_height(tip, start, 0.0, [aside]) < 0.1
 
 
 def test_sliding_ways_go_around_the_object() -> None:
