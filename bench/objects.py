@@ -39,7 +39,7 @@ def run(job: tuple[str, int, int]) -> tuple[str, dict[str, Any]]:
 def summarize(scenes: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean and worst of the tracking figures; medians of errors weighted by their samples."""
     summary: dict[str, Any] = {"scenes": len(scenes), "frames": sum(s["frames"] for s in scenes)}
-    for view, key in itertools.product(("all", "visible"), TRACKING):
+    for view, key in itertools.product(("all", "knowable", "visible"), TRACKING):
         values = [s[view][key] for s in scenes]
         worst = max(values) if key.startswith("switches") else min(values)
         summary[f"{view}_{key}"] = {
@@ -86,8 +86,10 @@ def main() -> None:
         for (place, seed, _), (_, figures) in zip(jobs, pool.map(run, jobs), strict=True):
             scenes[place].append(figures)
             part, visible = figures["all"], figures["position"]["visible"]
+            known = figures["knowable"]
             print(
                 f"{place} {seed}: precision {part['precision']:.3f} recall {part['recall']:.3f} "
+                f"(knowable {known['precision']:.3f} {known['recall']:.3f}) "
                 f"switches {part['id_switches']} error {1000 * visible['median_m']:.0f} mm",
                 flush=True,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +13,9 @@ from perception_nodes.arrays import Floats
 from perception_nodes.scene import UNSCORED_LABELS, ObjectState, Truth, Visibility
 from perception_nodes.score.hidden import HiddenObjects
 from perception_nodes.score.identity import IdentityScore
+from perception_nodes.score.unasked import Unasked, gate, without_unscored
 
-_MIN_GATE = 0.05
 _NEES_95 = 7.815  # quantile of chi squared with 3 degrees of freedom
-
-
-def gate(truth: ObjectState) -> float:
-    """How far a state may be from a true object to count as this object, m."""
-    return max(_MIN_GATE, 0.5 * float(truth.size.max()))
 
 
 def similarity(truths: Sequence[ObjectState], states: Sequence[ObjectState]) -> Floats:
@@ -42,6 +37,10 @@ class Score:
     objects with a label in `UNSCORED_LABELS` and those not seen yet, and states that lie on them,
     are left out.
 
+    What is *knowable* leaves out more: true objects that were moved beyond their gate while nobody
+    saw them, until they are seen again (a state that is LOST agrees with these, and a right guess
+    counts neither way), and states of unscored things that moved unseen (see `Unasked`).
+
     Attributes:
         frames: With truth, so far.
     """
@@ -49,6 +48,8 @@ class Score:
     frames: int = 0
     everything: IdentityScore = field(default_factory=IdentityScore)
     visible: IdentityScore = field(default_factory=IdentityScore)
+    knowable: IdentityScore = field(default_factory=IdentityScore)
+    _unasked: Unasked = field(default_factory=Unasked)
     _seen: set[str] = field(default_factory=set)
     _hidden: HiddenObjects = field(default_factory=HiddenObjects)
     _errors: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
@@ -60,14 +61,13 @@ class Score:
         self.frames += 1
         self._seen |= {t.id for t in truth.objects if t.visibility is Visibility.VISIBLE}
         scored = [t for t in truth.objects if t.id in self._seen and t.label not in UNSCORED_LABELS]
-        claims = _without_unscored(
-            [s for s in states if s.existence >= 0.5 and s.visibility is not Visibility.LOST],
-            truth,
-            scored,
-        )
+        stated = [s for s in states if s.existence >= 0.5 and s.visibility is not Visibility.LOST]
+        claims = without_unscored(stated, truth, scored)
         table = similarity(scored, claims)
         pairs = self.everything.add([t.id for t in scored], [s.id for s in claims], table)
         self._add_visible(scored, claims, table, pairs)
+        displaced = {t.id for t in scored if self._displaced(t)}
+        self._add_knowable(truth, scored, stated, pairs, displaced)
         by_id = {s.id: s for s in states}
         for true in scored:
             name = pairs.get(true.id)
@@ -77,7 +77,28 @@ class Score:
                 name = self._hidden.owner(true) or name
             condition = self._hidden.follow(true, truth.stamp, pairs.get(true.id))
             if name in by_id:
-                self._compare(condition, true, by_id[name])
+                self._compare(condition, true, by_id[name], true.id in displaced)
+
+    def _displaced(self, true: ObjectState) -> bool:
+        """Whether an object was moved out of its gate unseen, so that nobody can know its place."""
+        if true.visibility is Visibility.VISIBLE:
+            return False
+        moved = float(np.linalg.norm(true.position - self._hidden.last_place(true)))
+        return moved > gate(true)
+
+    def _add_knowable(
+        self,
+        truth: Truth,
+        scored: Sequence[ObjectState],
+        stated: Sequence[ObjectState],
+        pairs: Mapping[str, str],
+        displaced: Collection[str],
+    ) -> None:
+        guessed = {state for name, state in pairs.items() if name in displaced}
+        asked = [t for t in scored if t.id not in displaced]
+        kept = self._unasked.without([s for s in stated if s.id not in guessed], truth, scored)
+        table = similarity(asked, kept)
+        self.knowable.add([t.id for t in asked], [s.id for s in kept], table)
 
     def _add_visible(
         self,
@@ -100,8 +121,11 @@ class Score:
             table[np.ix_(rows, columns)],
         )
 
-    def _compare(self, condition: str, true: ObjectState, state: ObjectState) -> None:
-        self._confusion[true.visibility, state.visibility] += 1
+    def _compare(
+        self, condition: str, true: ObjectState, state: ObjectState, displaced: bool
+    ) -> None:
+        lost = displaced and state.visibility is Visibility.LOST
+        self._confusion[Visibility.LOST if lost else true.visibility, state.visibility] += 1
         if state.visibility is Visibility.LOST:
             return  # It claims no place.
         offset = state.position - true.position
@@ -119,6 +143,7 @@ class Score:
             "frames": self.frames,
             "all": self.everything.figures(),
             "visible": self.visible.figures(),
+            "knowable": self.knowable.figures(),
             "hidden": self._hidden.figures(),
             "position": {name: _position(errors) for name, errors in sorted(self._errors.items())},
             "calibration": {name: _calibration(n) for name, n in sorted(self._nees.items())},
@@ -127,28 +152,6 @@ class Score:
                 "confusion": self._confusion.tolist(),
             },
         }
-
-
-def _without_unscored(
-    states: Sequence[ObjectState], truth: Truth, scored: Sequence[ObjectState]
-) -> list[ObjectState]:
-    """Drop states that lie on something that is not scored, and near no scored object."""
-    asked = {t.id for t in scored}
-    unscored = [t for t in truth.objects if t.id not in asked]
-    if not unscored or not states:
-        return list(states)
-    kept = []
-    for state in states:
-        inside = [_inside(state.position, t) for t in unscored]
-        near = [float(np.linalg.norm(state.position - t.position)) <= gate(t) for t in scored]
-        if any(near) or not any(inside):
-            kept.append(state)
-    return kept
-
-
-def _inside(point: Floats, thing: ObjectState) -> bool:
-    local = (point - thing.position) @ thing.pose.rotation
-    return bool((np.abs(local) <= 0.5 * thing.size + _MIN_GATE).all())
 
 
 def _position(errors: Sequence[tuple[float, float]]) -> dict[str, float | int]:

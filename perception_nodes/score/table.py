@@ -11,12 +11,13 @@ _NAMES = {
     "hidden_pushed": "hidden and pushed",
     "hidden": "hidden",
 }
+_VIEWS = (("all", "hidden ones too"), ("knowable", "where knowable"), ("visible", "visible only"))
 
 
 def lines(figures: Mapping[str, Any]) -> list[str]:
     """The main figures of `Score.figures`, aligned."""
     result = ["objects            recall  precision   IDF1   HOTA  id switches"]
-    for key, name in (("all", "hidden ones too"), ("visible", "visible only")):
+    for key, name in _VIEWS:
         part = figures[key]
         result.append(
             f"  {name:16s} {part['recall']:6.3f} {part['precision']:10.3f} {part['idf1']:6.3f} "

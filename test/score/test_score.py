@@ -150,3 +150,41 @@ def test_states_on_things_that_do_not_count_are_no_mistakes() -> None:
     panel = thing("panel", 0.5, label="occluder", size=np.array([0.3, 0.3, 0.3]))
     figures = run(([thing("a", 0.0), panel], [thing("o1", 0.0), thing("o2", 0.55)]))
     assert figures["all"]["precision"] == figures["all"]["recall"] == 1.0
+
+
+def test_what_was_moved_unseen_is_neither_asked_for_nor_credited_where_it_is_knowable() -> None:
+    def knowable(believed: float, visibility: Visibility = OCCLUDED) -> tuple[float, float]:
+        moved = ([thing("a", 0.3, OCCLUDED)], [thing("o1", believed, visibility)])
+        part = run(SEEN, moved)["knowable"]
+        return part["recall"], part["precision"]
+
+    assert knowable(0.0, LOST) == (1.0, 1.0)
+    assert knowable(0.3) == (1.0, 1.0)  # a right guess
+    assert knowable(0.0) == (1.0, 0.5)  # a wrong claim stays one
+    unmoved = ([thing("a", 0.02, OCCLUDED)], [thing("o1", 0.0, LOST)])
+    assert run(SEEN, unmoved)["knowable"]["recall"] == 0.5
+
+
+def test_lost_agrees_with_truth_only_for_what_was_moved_unseen() -> None:
+    def accuracy(x: float) -> float:
+        return run(SEEN, ([thing("a", x, OCCLUDED)], [thing("o1", 0.0, LOST)]))["visibility"][
+            "accuracy"
+        ]
+
+    assert accuracy(0.3) == 1.0
+    assert accuracy(0.0) == 0.5
+
+
+def test_a_state_stays_that_of_an_unscored_thing_which_moves_unseen() -> None:
+    def precision(first: float) -> float:
+        size = np.array([0.1, 0.1, 0.1])
+        panel = thing("panel", 0.5, label="occluder", size=size)
+        gone = thing("panel", 2.0, OCCLUDED, label="occluder", size=size)
+        mug, found = thing("a", 0.0), thing("o1", 0.0)
+        return run(
+            ([mug, panel], [found, thing("o2", first)]),
+            ([mug, gone], [found, thing("o2", first, OCCLUDED)]),
+        )["knowable"]["precision"]
+
+    assert precision(0.5) == 1.0
+    assert precision(0.8) == 0.5  # seen beside it
