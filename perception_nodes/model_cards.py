@@ -38,6 +38,22 @@ class TensorCard:
 
 
 @dataclass(frozen=True)
+class HalfCard:
+    """The same network with its products in half precision.
+
+    Attributes:
+        file, sha256: Beside the network.
+        difference: The largest of any output, as a part of that output's largest number.
+        tolerance: Up to which it is used without being asked for.
+    """
+
+    file: str
+    sha256: str
+    difference: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Card:
     """What is known about a network.
 
@@ -52,6 +68,7 @@ class Card:
         data: The recipe of the data.
         metrics: Per error and ablation the mean over seeds and the value of each.
         parity: Largest difference between the network and the one that was trained.
+        half: Its variant in half precision, if it has one.
     """
 
     name: str
@@ -68,6 +85,7 @@ class Card:
     metrics: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     external_data: dict[str, str] = field(default_factory=dict)
+    half: HalfCard | None = None
 
 
 def weights_folder() -> Path:
@@ -114,30 +132,40 @@ def read_card(path: Path) -> Card:
         values = {key: document[key] for key in document if key in known}
         for side in ("inputs", "outputs"):
             values[side] = tuple(_tensor_card(item) for item in values[side])
+        if values.get("half"):
+            values["half"] = HalfCard(**values["half"])
         return Card(**values)
     except (KeyError, TypeError) as error:
         raise ModelError(f"the card {path} is incomplete: {error}") from error
 
 
 def check_file(card: Card, folder: Path) -> Path:
-    """The path of a card's network, whose bytes are those that the card names.
+    """The path of a card's network; its bytes, and those of its variant, are as the card says.
 
     Raises:
         ModelError: The file or one that holds its tensors is missing, another, or elsewhere.
     """
     network_bytes(card, folder)
+    if card.half:
+        network_bytes(card, folder, half=True)
     return folder / card.file
 
 
-def network_bytes(card: Card, folder: Path) -> bytes:
+def network_bytes(card: Card, folder: Path, *, half: bool = False) -> bytes:
     """The bytes of a card's network, checked: load these and not the file, which may change.
+
+    Args:
+        card: The card.
+        folder: Where it lies.
+        half: Those of the variant in half precision, which the card must have.
 
     Raises:
         ModelError: The file or one that holds its tensors is missing, another, or elsewhere.
     """
-    path = _inside(card.file, folder)
+    said = card.half if half and card.half else card
+    path = _inside(said.file, folder)
     content = _read(path)
-    _check_hash(path, hashlib.sha256(content).hexdigest(), card.sha256)
+    _check_hash(path, hashlib.sha256(content).hexdigest(), said.sha256)
     for name in sorted(external_files(content)):
         data = _inside(name, folder)
         if name not in card.external_data:

@@ -142,7 +142,10 @@ def test_the_networks_that_come_with_the_program_are_those_of_their_cards() -> N
     folder = weights_folder()
     cards = card_files(folder)
     assert cards
-    assert {path.stem for path in cards} == {path.stem for path in folder.glob("*.onnx")}
+    known = [read_card(path) for path in cards]
+    named = {card.file for card in known} | {card.half.file for card in known if card.half}
+    assert named == {path.name for path in folder.glob("*.onnx")}
+    assert len({card.opset for card in known}) == 1
     for path in cards:
         card = read_card(path)
         assert check_file(card, folder).stat().st_size < 15e6

@@ -17,6 +17,7 @@ from perception_models import device as devices
 from perception_models.cells import FULL, Cell
 from perception_models.errors import TrainingError
 from perception_models.export import OPSET, Exported, export
+from perception_models.half import add_half
 from perception_models.progress import TrainingProgress
 from perception_models.task import TEST, VALIDATION, Task
 from perception_models.trainer import Trainer, configuration_values
@@ -101,6 +102,7 @@ def document(order: Order, trainer: Trainer) -> Card:
         parity=_parity(exported),
     )
     write_card(card, folder / f"{task.name}.yaml")
+    card = add_half(card, folder, task.signature())
     (folder / checkpoint.FILE).unlink(missing_ok=True)
     return card
 
@@ -127,9 +129,10 @@ def export_again(folder: Path, target: Path) -> Card:
         inputs=exported.inputs,
         outputs=exported.outputs,
         parity=_parity(exported),
+        half=None,
     )
     write_card(card, target / f"{task.name}.yaml")
-    return card
+    return add_half(card, target, task.signature())
 
 
 def _best(task: Task, trainer: Trainer) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +14,7 @@ from perception_nodes.inference.cache import EngineCache, key
 from perception_nodes.inference.hardware import find_gpu
 from perception_nodes.inference.latency import Latencies
 from perception_nodes.inference.network import OnnxNetwork, example_inputs, first_line
+from perception_nodes.inference.precision import against_half
 from perception_nodes.inference.providers import PROVIDERS, THREADS, order, why_not
 from perception_nodes.inference.runtime import onnxruntime
 from perception_nodes.model_cards import (
@@ -27,7 +29,11 @@ _WARM_UP = 2
 
 
 def load_network(
-    card_path: Path, device: str = "auto", threads: int = THREADS, cache: EngineCache | None = None
+    card_path: Path,
+    device: str = "auto",
+    threads: int = THREADS,
+    cache: EngineCache | None = None,
+    precision: str = "auto",
 ) -> OnnxNetwork:
     """Check a network against its card, load it on the first device that works, and warm it up.
 
@@ -36,23 +42,34 @@ def load_network(
         device: "auto", "tensorrt", "cuda" or "cpu"; slower ones follow if it doesn't work.
         threads: Of the CPU.
         cache: Where TensorRT keeps its engines.
+        precision: "auto", "single" or "half"; see `precision.against_half`.
 
     Raises:
         ModelError: The file is not that of the card, can't be loaded, or ONNX Runtime is missing.
-        ConfigurationError: There is no such device.
+        ConfigurationError: There is no such device or precision.
     """
     card = read_card(card_path)
-    content = network_bytes(card, card_path.parent)
+    folder = card_path.parent
+    single = network_bytes(card, folder)
     runtime = onnxruntime()
     fallbacks: dict[str, str] = {}
     for name in order(device):
         reason = why_not(runtime, name)
-        if not reason:
+        against = against_half(card, name, precision)
+        for half in (False,) if against else (True, False):
+            if reason:
+                break
+            content = network_bytes(card, folder, half=True) if half else single
+            loader = _Loader(runtime, card, content, folder, threads)
             try:
-                loader = _Loader(runtime, card, content, card_path.parent, threads)
-                return loader.load(name, fallbacks, cache or EngineCache())
+                network = loader.load(name, fallbacks, cache or EngineCache())
             except _UnusableError as error:
-                reason = str(error)
+                against = f"in half precision it fails: {error}"
+                reason = "" if half else str(error)
+                continue
+            network.precision = "half" if half else "single"
+            network.against_half = "" if half else against
+            return network
         fallbacks[name] = reason
     raise ModelError(f"{card_path.with_name(card.file)} can't be loaded: {fallbacks['cpu']}")
 
@@ -129,7 +146,7 @@ class _Loader:
         shapes = {t.name: t.shape for t in self._card.inputs}
         return key(
             {
-                "network": self._card.sha256,
+                "network": hashlib.sha256(self._content).hexdigest(),
                 "gpu": str(find_gpu()),
                 "runtime": self._runtime.__version__,
                 "tensorrt": tensorrt_version(),
@@ -141,7 +158,7 @@ class _Loader:
 def provider_options(
     device: str, engines: Path | None = None, graphs: bool = False
 ) -> dict[str, str]:
-    """Options of a provider. Single precision throughout: half has not been checked for parity.
+    """Options of a provider. Precision is as in the file: TensorRT's own half would ignore islands.
 
     Args:
         device: "tensorrt", "cuda" or "cpu".

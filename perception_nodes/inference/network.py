@@ -61,6 +61,8 @@ class OnnxNetwork:
         card: What it is.
         device: What it runs on: "tensorrt", "cuda" or "cpu".
         fallbacks: Devices that were tried before, and why they can't be used.
+        precision: "single" or "half"; of half, only products (see `perception_models.half`).
+        against_half: Why it is not half.
         latencies: Of the calls of `run`.
     """
 
@@ -70,6 +72,8 @@ class OnnxNetwork:
         self.card = card
         self.device = device
         self.fallbacks = dict(fallbacks)
+        self.precision = "single"
+        self.against_half = ""
         self.latencies = Latencies()
         self._session = session
         self._types = {tensor.name: _DTYPES.get(tensor.dtype) for tensor in card.inputs}
@@ -114,7 +118,12 @@ class OnnxNetwork:
 
     def facts(self) -> Mapping[str, str]:
         """What it runs on, why not on something faster, how long it takes."""
-        facts = {"device": self.device, "inference": str(self.latencies)}
+        precision = self.precision + (f": {self.against_half}" if self.against_half else "")
+        facts = {
+            "device": self.device,
+            "precision": precision,
+            "inference": str(self.latencies),
+        }
         for device, reason in self.fallbacks.items():
             facts[f"not on {device}"] = reason
         return facts

@@ -52,6 +52,11 @@ def doubling(shape: Shape = (1, 4), external: str = "") -> bytes:
     )
 
 
+def scaling(by: float) -> bytes:
+    """y = by * x, of four numbers."""
+    return network([("Mul", ("x", "by"), ("y",))], {"x": (1, 4)}, {"y": (1, 4)}, {"by": [by]})
+
+
 def write_network(folder: Path, content: bytes, shape: Shape = (1, 4), **fields: Any) -> Path:
     """Write a network like `doubling` and its card; the path of the card."""
     (folder / "thing.onnx").write_bytes(content)

@@ -28,7 +28,7 @@ from perception_nodes.planner.cost import Weights
 from perception_nodes.planner.network_round import ELITES, FILE, NAME, PARTS
 from perception_nodes.planner.prior import Physics
 
-OPSET = 18
+OPSET = 20
 _OBJECTS, _SAMPLES = 3, 16
 _CONSTANTS = ("heights", "parts", "friction", "turning", "load", "carriers", "level")
 _SHAPES: dict[str, tuple[int | str, ...]] = {
