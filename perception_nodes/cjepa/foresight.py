@@ -78,7 +78,10 @@ class Foresight:
 
 
 def make_foresight(
-    name: str = DEFAULT, device: str = "auto", models: Path | None = None
+    name: str = DEFAULT,
+    device: str = "auto",
+    models: Path | None = None,
+    precision: str = "auto",
 ) -> Foresight:
     """What was asked for, or the Kalman filter with the reason in `problem`.
 
@@ -86,6 +89,7 @@ def make_foresight(
         name: One of `MOTIONS`.
         device: What its network runs on, one of `perception_nodes.inference.providers.DEVICES`.
         models: Folder of networks and cards; None for those that come with the program.
+        precision: Of its network, one of `perception_nodes.inference.precision.PRECISIONS`.
 
     Raises:
         ConfigurationError: There is no such choice or device.
@@ -97,7 +101,7 @@ def make_foresight(
             f"there is no model of motion {name!r}", f"choose one of {', '.join(MOTIONS)}"
         )
     try:
-        return Foresight(load_world_model(models, device))
+        return Foresight(load_world_model(models, device, precision))
     except ModelError as error:
         return Foresight(
             problem=f"no world model, so objects move by themselves (Kalman filter): {error}"

@@ -12,12 +12,15 @@ from perception_nodes.model_cards import weights_folder
 CARD = "cjepa.yaml"
 
 
-def load_world_model(folder: Path | None = None, device: str = "auto") -> WorldModel:
+def load_world_model(
+    folder: Path | None = None, device: str = "auto", precision: str = "auto"
+) -> WorldModel:
     """Check and load `cjepa.onnx` with its calibration.
 
     Args:
         folder: Where they are; by default those that come with the program.
         device: "auto", "tensorrt", "cuda" or "cpu".
+        precision: "auto", "single" or "half".
 
     Raises:
         ModelError: A file is missing, or the network is not the one of its card.
@@ -25,4 +28,5 @@ def load_world_model(folder: Path | None = None, device: str = "auto") -> WorldM
     folder = folder or weights_folder()
     calibration = read_calibration(folder / CALIBRATION)
     # so small a network only waits for a second thread
-    return WorldModel(load_network(folder / CARD, device, threads=1), calibration)
+    network = load_network(folder / CARD, device, threads=1, precision=precision)
+    return WorldModel(network, calibration)

@@ -103,7 +103,9 @@ class CjepaNode(ManagedNode[CjepaParameters]):
     def make_foresight(self) -> Foresight:
         """What foresees the objects."""
         parameters = self.parameters
-        return make_foresight(parameters.motion, parameters.device, parameters.models())
+        return make_foresight(
+            parameters.motion, parameters.device, parameters.models(), parameters.precision
+        )
 
     def degraded(self) -> str:
         """Why there is no world model although it was asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.metadata
 import importlib.util
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 
 from perception_nodes.errors import ConfigurationError, ModelError
+from perception_nodes.inference.precision import PRECISIONS
 from perception_nodes.inference.providers import DEVICES, THREADS
 from perception_nodes.model_cards import card_files, check_file, read_card, weights_folder
 
@@ -47,6 +49,7 @@ def _add_bench(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     action.add_argument("names", nargs=1, help="of a model")
     action.add_argument("--folder", type=Path, help="where to look; default: the program's own")
     action.add_argument("--device", choices=DEVICES, default="auto", help="begin with this one")
+    action.add_argument("--precision", choices=PRECISIONS, default="auto", help="single or half")
     action.add_argument("--threads", type=int, default=THREADS, help=f"of the CPU ({THREADS})")
     action.add_argument("--runs", type=int, default=200, help="calls that are timed (200)")
     action.set_defaults(run=run_bench)
@@ -94,12 +97,13 @@ def run_bench(args: argparse.Namespace) -> int:
     if args.runs < 1 or args.threads < 1:
         raise ConfigurationError("at least one run and one thread are needed")
     (path,) = _chosen(args)
-    network = load_network(path, args.device, args.threads)
+    network = load_network(path, args.device, args.threads, precision=args.precision)
     inputs = example_inputs(network.card)
     for _ in range(args.runs):
         network.run(inputs)
     threads = f" (threads: {args.threads})" if network.device == "cpu" else ""
     print(f"{network.model_id} on {network.device}{threads}: {network.latencies}")
+    print(f"precision: {network.facts()['precision']}")
     for device, reason in network.fallbacks.items():
         print(f"not on {device}: {reason}")
     return 0
@@ -114,6 +118,7 @@ def run_card(args: argparse.Namespace) -> int:
         ("Training", card.training),
         ("Data", card.data),
         ("Export", {"opset": card.opset, "sha256": card.sha256, **card.parity}),
+        ("Half precision", dataclasses.asdict(card.half) if card.half else {}),
     ):
         print(f"## {title}\n\n{_indented(content)}")
     return 0

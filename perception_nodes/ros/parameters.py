@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from perception_nodes.errors import ConfigurationError, ModelError
+from perception_nodes.inference.precision import PRECISIONS
 from perception_nodes.inference.providers import DEVICES
 from perception_nodes.model_cards import weights_folder
 
@@ -126,6 +127,9 @@ class ModelParameters(NodeParameters):
     """Parameters of nodes that load networks."""
 
     device: str = text("auto", "what networks run on; slower ones follow", choices=DEVICES)
+    precision: str = text(
+        "auto", "of networks; auto is half on a GPU where cards vouch for it", choices=PRECISIONS
+    )
     model_dir: str = text("", "folder of networks and cards; empty for those shipped", PATH)
 
     def models(self) -> Path:

@@ -20,7 +20,10 @@ NETWORK = "viewrope"
 
 
 def make_source(
-    name: str = DEFAULT, device: str = "auto", models: Path | None = None
+    name: str = DEFAULT,
+    device: str = "auto",
+    models: Path | None = None,
+    precision: str = "auto",
 ) -> SlotSource:
     """A slot source, loaded and warm.
 
@@ -28,6 +31,7 @@ def make_source(
         name: One of `SOURCES`.
         device: What its network runs on, one of `perception_nodes.inference.providers.DEVICES`.
         models: Folder of networks and cards; None for those that come with the program.
+        precision: Of its network, one of `perception_nodes.inference.precision.PRECISIONS`.
 
     Raises:
         ConfigurationError: There is no such source or device.
@@ -43,7 +47,7 @@ def make_source(
         from perception_nodes.viewrope.learned import LearnedFinder
 
         card = (models or weights_folder()) / f"{NETWORK}.yaml"
-        return LearnedFinder(load_network(card, device))
+        return LearnedFinder(load_network(card, device, precision=precision))
     raise ConfigurationError(
         f"there is no slot source {name!r}", f"choose one of {', '.join(SOURCES)}"
     )

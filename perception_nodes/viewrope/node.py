@@ -120,7 +120,9 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         parameters = self.parameters
         if parameters.slots == DETECTIONS:
             return DetectionFinder(self._given)
-        source = make_source(parameters.slots, parameters.device, parameters.models())
+        source = make_source(
+            parameters.slots, parameters.device, parameters.models(), parameters.precision
+        )
         if isinstance(source, Telling):
             log = self.get_logger().info if parameters.device == "auto" else self.get_logger().warn
             for name, reason in source.facts().items():

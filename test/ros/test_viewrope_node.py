@@ -39,9 +39,10 @@ def test_the_learned_source_publishes_latents_and_tells_what_it_runs_on(
         return LearnedFinder(FakeEncoder())
 
     monkeypatch.setattr(module, "make_source", fake)
-    viewrope = make(graph, slots="learned", device="cpu")
+    viewrope = make(graph, slots="learned", device="cpu", precision="half")
     assert start(viewrope)
     assert asked[0][:2] == ("learned", "cpu")
+    assert asked[0][3] == "half"
     client = graph.client("driver")
     camera = Camera(client, node("viewrope"))
     slots: list[Any] = []

@@ -79,13 +79,8 @@ def test_what_is_no_product_does_not_change_at_all(single: Path) -> None:
 
 
 def test_a_card_gets_its_variant_with_the_difference_that_was_measured(single: Path) -> None:
-    session = onnxruntime.InferenceSession(str(single))
-    from perception_nodes.model_cards import signature
-
-    inputs, outputs = signature(session)
-    card = Card(
-        "small", "s", "l", "Apache-2.0", single.name, sha256(single), OPSET, inputs, outputs
-    )
+    sides = signature(onnxruntime.InferenceSession(str(single)))
+    card = Card("small", "s", "l", "Apache-2.0", single.name, sha256(single), OPSET, *sides)
     card = add_half(card, single.parent, SIGNATURE)
     assert card == read_card(single.parent / "small.yaml")
     assert card.half is not None
