@@ -12,6 +12,8 @@ pins, the interfaces or the list of installed files change. Delete `.venv-ros` t
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -101,8 +103,9 @@ def main(command: list[str]) -> int:
     try:
         refuse_sourced_ros(os.environ)
         refuse_what_is_missing()
-        once("wheels", _digest_wheels(), install_wheels)
-        once("build", _digest_build(), build_interfaces)
+        with alone():
+            once("wheels", _digest_wheels(), install_wheels)
+            once("build", _digest_build(), build_interfaces)
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -117,6 +120,18 @@ def main(command: list[str]) -> int:
     sys.stdout.flush()
     os.execve(program, [program, *command[1:]], environment)  # noqa: S606 - the user's command
     raise AssertionError("execve does not return")
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other run of this script sets up the same environment."""
+    with PINS.open() as file:  # any file of this checkout will do
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another run is setting up ROS 2: waiting for it", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def once(name: str, digest: str, step: Callable[[], None]) -> None:

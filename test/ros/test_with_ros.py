@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import threading
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -80,6 +81,22 @@ def test_a_step_is_done_once_until_its_inputs_change(
     for digest in ("a", "a", "b"):
         setup.once("step", digest, lambda: done.append("x"))
     assert len(done) == 2
+
+
+def test_two_runs_set_up_one_after_the_other(setup: ModuleType) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with setup.alone():
+            order.append("second")
+
+    with setup.alone():
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
 
 
 def test_a_step_that_fails_is_tried_again(
