@@ -1,4 +1,4 @@
-"""`permanence memory`: look at a memory file, copy it, pin and forget."""
+"""`permanence memory`: look at a memory file, copy it, pin, forget and correct its map."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ examples:
   permanence memory pin mug                keep what happened to it for ever
   permanence memory forget mug             erase it from every byte of the file
   permanence memory forget --since 60 --until 90
+  permanence memory correct-map --translation 0.1 0 0 --rotation 0 0 0 1
+                                           what is stored moves with a corrected map
 
-On a running robot, pin and forget through the services: only one program writes to a memory.
+On a running robot, use the services forget and correct_map: only one program writes to a memory.
 """
 
 
@@ -26,7 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command."""
     parser = subparsers.add_parser(
         "memory",
-        help="look at a memory file, copy it, pin and forget",
+        help="look at a memory file, copy it, pin, forget and correct its map",
         description="Look at a memory file and look after it.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -50,7 +52,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     forget.add_argument("--since", type=moment, metavar="TIME", help=time)
     forget.add_argument("--until", type=moment, metavar="TIME", help=time)
     forget.set_defaults(work=_forget)
-    for task in (page, status, snapshot, pin, forget):
+    correct = tasks.add_parser("correct-map", help="move what is stored with a corrected map")
+    for name, axes, text in (
+        ("--translation", ("X", "Y", "Z"), "meters; takes old positions to new ones"),
+        ("--rotation", ("X", "Y", "Z", "W"), "its quaternion, of length 1"),
+    ):
+        correct.add_argument(
+            name, nargs=len(axes), metavar=axes, type=float, required=True, help=text
+        )
+    correct.add_argument("--map", default="", help="its name; default: that of the newest session")
+    correct.set_defaults(work=_correct_map)
+    for task in (page, status, snapshot, pin, forget, correct):
         add_memory_option(task)
     parser.set_defaults(run=run)
 
@@ -117,4 +129,16 @@ def _forget(args: argparse.Namespace) -> int:
         start = memory.start or 0
         since, until = (t if t is None else t.stamp(start) for t in (args.since, args.until))
         print(memory.forget(args.object, since, until).text)
+    return 0
+
+
+def _correct_map(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from perception_nodes.geometry.pose import Pose
+    from perception_nodes.memory.writer import existing_memory
+
+    transform = Pose.from_quaternion(np.array(args.translation), np.array(args.rotation))
+    with existing_memory(args.memory) as memory:
+        print(memory.correct_map(transform, args.map or memory.map_id or ""))
     return 0

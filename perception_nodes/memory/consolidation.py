@@ -1,49 +1,36 @@
 """Days: what happened long ago becomes episodes, so that the file stays bounded.
 
 First go events that caused nothing and were caused by nothing, then the rest, always the oldest.
-What stays: the newest half of the log, what explains how every object came to be as it is now (its
-causal skeleton), and what was pinned, with its causes. Each time an episode says how much of what
-happened is no longer told one by one.
+`selection` says what stays. Each time an episode says how much of what happened is no longer told
+one by one.
 """
 
 from __future__ import annotations
 
 import json
-import re
+import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from perception_nodes.memory.batch import Batch
 from perception_nodes.memory.entry import Entry
-from perception_nodes.memory.explanation import ATTRIBUTES
-from perception_nodes.memory.forgetting import FORGOTTEN, permitted
+from perception_nodes.memory.forgetting import permitted
+from perception_nodes.memory.selection import Selection
 
 EPISODE = "episode"
 MOST_EVENTS = 100_000
 MOST_EPISODES = 500
 MOST_PICTURES = 10_000
 MOST_BELIEFS = 50_000
-AT_ONCE = 32  # events that become one episode, so that no frame pays for many
-_MOST_AT_ONCE = 256  # where a frame brings more than that
+AT_ONCE = 16  # events that become one episode, so that no frame pays for many
 
-_STAY = f"kind NOT IN ('{EPISODE}', '{FORGOTTEN}', 'repaired', 'map_corrected')"
+_MOST_AT_ONCE = 4096  # where frames brought more than were forgotten
+_SPARE = 256  # events that are forgotten ahead of time, so that choosing is worth its while
+_A_PIECE = 4  # events of a frame for which it does one piece
 _MOST_NAMED = 16
-_DEEPEST = 32
 _SECOND = 1_000_000_000
-
-_OLD = f"SELECT seq FROM event e WHERE seq > :after AND seq < :until AND {_STAY}"  # noqa: S608
-_ANY = _OLD + " ORDER BY seq LIMIT :k"
-_ALONE = """
-AND NOT EXISTS (SELECT 1 FROM edge WHERE target = e.seq AND kind != 'part_of')
-AND NOT EXISTS (SELECT 1 FROM edge WHERE source = e.seq AND kind != 'part_of')
-ORDER BY seq LIMIT :k"""
-_LOOSE = _OLD + _ALONE
-_NEWEST_OF = """
-SELECT (SELECT event FROM event_subject WHERE object = o.id AND position = 0
-    AND kind IN ({kinds}) ORDER BY event DESC LIMIT 1) FROM object o
-"""
 
 Told = tuple[int, int, Counter[str], Counter[str]]
 """Beginning and end of an episode, ns, how many events of each kind, and who took part."""
@@ -51,7 +38,9 @@ Told = tuple[int, int, Counter[str], Counter[str]]
 
 @dataclass(slots=True)
 class Consolidation:
-    """Keeps the log near a number of events, a small step at a time.
+    """Keeps the log near a number of events, a small piece at a time.
+
+    The pieces are part of frames in which something happens, so that observations never wait.
 
     Attributes:
         most: How many events are told one by one.
@@ -60,55 +49,49 @@ class Consolidation:
 
     most: int
     count: int
-    _loose: int = 0  # up to where loose events were looked for
-    _until: tuple[int, int] = (0, 0)  # end of the older half, and the newest event when it was
+    _selection: Selection
+    _round: Iterator[list[int]] | None = None
     _episodes: dict[int, Told] | None = None
 
     @classmethod
     def of(cls, db: sqlite3.Connection, most: int) -> Consolidation:
         """Go on with a memory."""
-        return cls(most, int(db.execute("SELECT count(*) FROM event").fetchone()[0]))
+        return cls(most, _count(db), Selection(db))
 
     def step(self, db: sqlite3.Connection, batch: Batch, added: int) -> None:
-        """After `added` events were written, inside their transaction: forget as much as is due."""
+        """After `added` events were written, inside their transaction: forget what is due."""
         self.count += added
-        if self.count <= self.most + AT_ONCE:
-            return
-        keep = _protected(db)
-        victims = self._victims(db, keep, batch.sequence)
-        if not victims:
-            self.most += self.most // 10  # all of it is needed; look again when there is more
-            return
-        self._drop(db, batch, victims)
-        self._merge(db, batch)
-        _bound_pictures(db, keep)
-        _bound_beliefs(db)
+        for _ in range(math.ceil(added / _A_PIECE)):
+            if self._round is None:
+                if self.count <= self.most:
+                    return
+                self._round = self._a_round(batch.sequence)
+            victims = next(self._round, None)
+            if victims is None:
+                self._round = None
+            elif victims:
+                self._drop(db, batch, victims)
+                self._merge(db, batch)
+                _bound_pictures(db, self._selection.keep)
+                _bound_beliefs(db)
 
     def reload(self, db: sqlite3.Connection) -> None:
-        """Events came or went in another way, or a transaction was undone."""
-        self.count = int(db.execute("SELECT count(*) FROM event").fetchone()[0])
-        self._episodes, self._until = None, (0, 0)
+        """Events came, went or were pinned in another way, or a transaction was undone."""
+        self.count, self._selection = _count(db), Selection(db)
+        self._episodes, self._round = None, None
 
-    def _victims(self, db: sqlite3.Connection, keep: set[int], newest: int) -> list[int]:
-        wanted = min(self.count - self.most, _MOST_AT_ONCE)
-        for query, after in ((_LOOSE, self._loose), (_ANY, 0)):
-            until = self._older_half(db, newest)
-            limits = {"after": after, "until": until, "k": wanted + len(keep)}
-            found = [seq for (seq,) in db.execute(query, limits) if seq not in keep][:wanted]
-            if len(found) == wanted:
-                if query == _LOOSE:
-                    self._loose = found[-1]
-                return found
-        return found
-
-    def _older_half(self, db: sqlite3.Connection, newest: int) -> int:
-        """Where the newer half of the log begins; a little too early, as that is slow to find."""
-        until, when = self._until
-        if newest - when > self.most // 20:
-            query = "SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?"
-            row = db.execute(query, (self.most // 2,)).fetchone()
-            self._until = until, _ = (0 if row is None else int(row[0]), newest)
-        return until
+    def _a_round(self, newest: int) -> Iterator[list[int]]:
+        """Choose events, then give them out; an empty list after each piece of the choice."""
+        spare = min(_SPARE, self.most // 32)
+        wanted = min(self.count - self.most + spare, _MOST_AT_ONCE)
+        chosen: list[int] = []
+        for found in self._selection.choose(wanted, self.most // 2, newest):
+            chosen = found
+            yield []
+        if not chosen:
+            self.most += self.most // 10  # all of it is needed; look again when there is more
+        for k in range(0, len(chosen), AT_ONCE):
+            yield chosen[k : k + AT_ONCE]
 
     def _drop(self, db: sqlite3.Connection, batch: Batch, victims: Sequence[int]) -> None:
         keys = json.dumps(victims)
@@ -191,29 +174,8 @@ def delete(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
             db.execute("UPDATE session SET events = events - 1 WHERE id = ?", (row["session"],))
 
 
-def _protected(db: sqlite3.Connection) -> set[int]:
-    """Events that explain the present, and pinned ones, each with its causes."""
-    pins = db.execute("SELECT event, object FROM pin").fetchall()
-    keep = {row["event"] for row in pins if row["event"] is not None}
-    for row in pins:
-        query = "SELECT event FROM event_subject WHERE object = ?"
-        keep |= {seq for (seq,) in db.execute(query, (row["object"],))}
-    keep |= {seq for (seq,) in db.execute("SELECT max (seq) FROM label GROUP BY object")}
-    groups = [kinds for name, kinds in ATTRIBUTES.items() if name != "label"]
-    for kinds in groups:
-        query = _NEWEST_OF.format(kinds=", ".join(f"'{kind}'" for kind in kinds))
-        keep |= {seq for (seq,) in db.execute(query) if seq is not None}
-    front = set(keep)
-    for _ in range(_DEEPEST):
-        query = """SELECT source, evidence FROM edge WHERE kind != 'part_of'
-            AND target IN (SELECT value FROM json_each (?))"""
-        rows = db.execute(query, (json.dumps(sorted(front)),)).fetchall()
-        named = {int(n) for row in rows for n in re.findall(r"event (\d+)", row["evidence"])}
-        front = ({row["source"] for row in rows} | named) - keep
-        keep |= front
-        if not front:
-            break
-    return keep
+def _count(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT count(*) FROM event").fetchone()[0])
 
 
 def _log(batch: Batch, told: Told) -> int:

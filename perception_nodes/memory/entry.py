@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from perception_nodes.arrays import Floats
+from perception_nodes.geometry.pose import Pose
 from perception_nodes.memory.rows import clean
 from perception_nodes.scene import Event, EventKind, SceneState
 
@@ -49,3 +52,13 @@ class Entry:
         text = f'{giver} named {object_id} "{label}"'
         kind = EventKind.LABELED.value
         return cls(stamp, kind, (object_id,), text, (), place, (label, score))
+
+    @classmethod
+    def map_corrected(cls, stamp: int, map_id: str, transform: Pose) -> Entry:
+        """The entry that says how a map was corrected; its evidence is the whole transform."""
+        moved = float(np.linalg.norm(transform.translation))
+        turned = float(np.degrees(transform.angle_to(Pose.identity())))
+        text = f"the map {map_id} was corrected by {moved:.3f} m and {turned:.2f} degrees"
+        numbers = [*transform.translation.tolist(), *transform.quaternion().tolist()]
+        used = "transform " + " ".join(f"{number:.9g}" for number in numbers)
+        return cls(stamp, "map_corrected", (), text, (used,))

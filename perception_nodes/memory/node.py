@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from perception_nodes.errors import MemoryStoreError
+from perception_nodes.errors import MemoryStoreError, PermanenceError
 from perception_nodes.memory.answers import LoggedEvent
 from perception_nodes.memory.question import recall
 from perception_nodes.memory.reader import MemoryReader
@@ -32,6 +32,7 @@ from perception_nodes.ros.conversion import (
 )
 from perception_nodes.ros.geometry_messages import (
     header_to_msg,
+    pose_from_transform,
     time_from_msg,
     time_to_msg,
     vector_from_msg,
@@ -102,9 +103,11 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         for name, answer in (
             ("recall", self._recall),
             ("explain", self._explain),
+            ("what_if", self._what_if),
             ("forget", self._forget),
             ("snapshot", self._snapshot),
             ("restore", self._restore),
+            ("correct_map", self._correct_map),
         ):
             self.endpoints.offer(self.spec.offers(name), answer)
         self._worker = self.employ(self._write, _QUEUE)
@@ -230,6 +233,23 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         response.weights = [link.weight for link in answer.chain]
         return response
 
+    def _what_if(self, request: Any, response: Any) -> Any:
+        """Service `what_if`."""
+        assert self._reader is not None
+        try:
+            found = self._reader.what_if(request.action, request.object_id)
+        except MemoryStoreError as error:
+            response.known, response.answer = False, str(error)
+            return response
+        response.known, response.answer = found.known, found.sentence
+        response.times, response.moved = found.times, found.moved
+        response.probability, response.prevented = found.probability, found.prevented
+        response.distances = list(found.distances)
+        response.others = [name for name, _ in found.others]
+        response.others_moved = [times for _, times in found.others]
+        response.precedents = [self._event_to_msg(event) for event in found.precedents]
+        return response
+
     def _forget(self, request: Any, response: Any) -> Any:
         """Service `forget`."""
         since, until = time_from_msg(request.since) or None, time_from_msg(request.until) or None
@@ -266,6 +286,19 @@ class MemoryNode(ManagedNode[MemoryParameters]):
             return response
         response.success, response.message = True, f"{len(states)} objects"
         response.objects = [object_state_to_msg(state, self._factory) for state in states]
+        return response
+
+    def _correct_map(self, request: Any, response: Any) -> Any:
+        """Service `correct_map`."""
+        assert self._memory is not None
+        try:
+            transform = pose_from_transform(request.transform)
+            with self._writing:
+                response.message = self._memory.correct_map(transform, request.map_id)
+        except PermanenceError as error:
+            response.success, response.message = False, str(error)
+            return response
+        response.success = True
         return response
 
     def _event_to_msg(self, event: LoggedEvent, more: Iterable[str] = ()) -> Any:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception_nodes.arrays import Floats
+from perception_nodes.memory.rows import clean
 from perception_nodes.memory.schema import PLACE_SLACK
 from perception_nodes.scene import ObjectState, SceneState, Visibility
 
@@ -83,11 +84,19 @@ class Observations:
     def __init__(self, cameras: Mapping[str, str]) -> None:
         self._traces: dict[str, _Trace] = {}
         self._cameras = dict(cameras)
-        self._crowded: deque[str] = deque()  # one a frame, so that no frame pays for all
+        # Objects that may have too many rows, and rows that may go: few a frame, not all in one.
+        self._crowded: deque[str] = deque()
+        self._surplus: deque[int] = deque()
 
-    def crowded(self) -> str | None:
-        """An object that may have too many rows; each is named again after some more rows."""
-        return self._crowded.popleft() if self._crowded else None
+    def thin(self, db: sqlite3.Connection, added: int) -> None:
+        """Delete rows that are most crowded for their age, about as many as were `added`."""
+        for _ in range(1 + added // _THINNED_AT_ONCE):
+            if self._crowded and len(self._surplus) <= added:
+                self._surplus += _surplus(db, clean(self._crowded.popleft()))
+        count = min(len(self._surplus), 1 + added)
+        keys = [(self._surplus.popleft(),) for _ in range(count)]
+        db.executemany("DELETE FROM observation WHERE seq = ?", keys)
+        db.executemany("DELETE FROM observation_place WHERE seq = ?", keys)
 
     def due(self, scene: SceneState, subjects: set[str], *, everything: bool) -> list[Due]:
         """The states of a scene that deserve a row, in the scene's order.
@@ -136,6 +145,7 @@ class Observations:
     def forget(self) -> None:
         """Write everything anew, as when the clock jumped back."""
         self._traces.clear()
+        self._surplus.clear()
 
     def _look(self, scene: SceneState) -> None:
         """Note who sees what, and drop what is no longer an object."""
@@ -178,8 +188,8 @@ class Observations:
         return Due(state, grade, seen_by, False, latent, trace.seq, moved)
 
 
-def thin(db: sqlite3.Connection, object_id: str) -> None:
-    """Delete the rows of an object that are most crowded for their age, if it has too many.
+def _surplus(db: sqlite3.Connection, object_id: str) -> list[int]:
+    """The rows of an object that are most crowded for their age, if it has too many.
 
     The first and the newest row always stay. Age is counted in the log's sequence, because
     stamps start again when a recording is repeated.
@@ -188,12 +198,10 @@ def thin(db: sqlite3.Connection, object_id: str) -> None:
         "SELECT seq, grade FROM observation WHERE object = ? ORDER BY seq", (object_id,)
     ).fetchall()
     if len(rows) < MOST_ROWS:
-        return
+        return []
     seq = np.array([row["seq"] for row in rows], dtype=np.float64)
     worth = _WORTH[[row["grade"] for row in rows]]
     inner = np.arange(1, len(rows) - 1, 2)  # every second one, so that no two neighbors go
     spacing = (seq[inner + 1] - seq[inner - 1]) / (seq[-1] - seq[inner])
     victims = inner[np.argsort(spacing * worth[inner], kind="stable")[:_THINNED_AT_ONCE]]
-    keys = [(int(seq[i]),) for i in victims]
-    db.executemany("DELETE FROM observation WHERE seq = ?", keys)
-    db.executemany("DELETE FROM observation_place WHERE seq = ?", keys)
+    return [int(seq[i]) for i in victims]

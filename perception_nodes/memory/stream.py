@@ -19,7 +19,7 @@ from perception_nodes.memory.contacts import ContactFinder
 from perception_nodes.memory.entry import Entry
 from perception_nodes.memory.gaze import gaze_of
 from perception_nodes.memory.keyframes import cut
-from perception_nodes.memory.observations import Due, Observations, thin
+from perception_nodes.memory.observations import Due, Observations
 from perception_nodes.memory.queries import MemoryQueries, MemoryStatus
 from perception_nodes.memory.rows import clean
 from perception_nodes.memory.store import Store, explain, explained
@@ -195,8 +195,7 @@ class StreamWriter(MemoryQueries):
             for picture in () if self._frame is None else cut(self._frame, scene, entries):
                 batch.picture(picture)
             self._consolidation.step(db, batch, len(entries))
-            if (crowded := self._observations.crowded()) is not None:
-                thin(db, clean(crowded))
+            self._observations.thin(db, sum(item.seq is None for item in due))
         self._session, self._sequence = session, batch.sequence
         self._rejected += len(due) - len(written)
         return written

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from perception_nodes.errors import MemoryStoreError
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.memory.entry import Entry
@@ -80,6 +78,7 @@ class Memory(StreamWriter):
         rows = [(event, None)] if event is not None else [(None, key) for key in self._named(name)]
         with explained(self.path), self._store.transaction(durable=True) as db:
             db.executemany("INSERT OR IGNORE INTO pin (event, object) VALUES (?, ?)", rows)
+            self._consolidation.reload(db)
 
     def watch(self, gazes: Sequence[Gaze]) -> None:
         """Others look: robots, or people whose gaze is known better than from their joints.
@@ -100,33 +99,46 @@ class Memory(StreamWriter):
         stamp = self.now or record.state.stamp
         self._guesses += self._beliefs.tell(agent, object_id, stamp, record.state.position)
 
-    def correct_map(self, transform: Pose) -> None:
+    def correct_map(self, transform: Pose, map_id: str = "") -> str:
         """The map was corrected, as by a loop closure: what is stored moves with it.
 
-        Rows are not rewritten; their sessions get the transform, and a new session begins.
+        Rows are not rewritten; their sessions get the transform, the log says by how much, and a
+        new session begins.
 
         Args:
             transform: Takes positions on the map as it was so far to the corrected one. What is
                 written from now on has to be on the corrected one.
+            map_id: Which map; empty for the one that is written.
+
+        Returns:
+            A sentence that says what was done.
 
         Raises:
-            MemoryStoreError: It could not be written.
+            MemoryStoreError: Nothing is known on that map, or it could not be written.
         """
         if self._latest is not None:
             self._commit(self._latest, everything=True)
-        moved = float(np.linalg.norm(transform.translation))
-        turned = float(np.degrees(transform.angle_to(Pose.identity())))
-        text = f"the map {self._map_id} was corrected by {moved:.3f} m and {turned:.2f} degrees"
+        map_id = clean(map_id) or self._map_id
         with explained(self.path), self._store.transaction(durable=True) as db:
             query = "SELECT id, transform FROM session WHERE map_id = ?"
-            for key, blob in db.execute(query, (self._map_id,)).fetchall():
+            sessions = db.execute(query, (map_id,)).fetchall()
+            if not sessions:
+                known = ", ".join(
+                    row[0] for row in db.execute("SELECT DISTINCT map_id FROM session")
+                )
+                raise MemoryStoreError(
+                    f"nothing is known on a map {map_id!r}", f"known maps: {known or 'none'}"
+                )
+            for key, blob in sessions:
                 whole = transform if blob is None else transform @ unpack_pose(blob)
                 db.execute("UPDATE session SET transform = ? WHERE id = ?", (pack_pose(whole), key))
-            self._log(db, Entry(self.now or 0, "map_corrected", (), text))
+            entry = Entry.map_corrected(self.now or 0, map_id, transform)
+            self._log(db, entry)
         self._session, self._latest, self._frame = None, None, None
         self._observations.forget()
         self._causes.restart()
         self._contacts.restart()
+        return entry.text
 
     def forget(
         self, name: str = "", since: int | None = None, until: int | None = None

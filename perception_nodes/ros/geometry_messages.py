@@ -78,6 +78,15 @@ def transform_to_msg(
     )
 
 
+def pose_from_transform(msg: Any) -> Pose:
+    """The pose of a `geometry_msgs/Transform`.
+
+    Raises:
+        InputError: A number is not finite, or the quaternion is not of unit length.
+    """
+    return Pose.from_quaternion(vector_from_msg(msg.translation), quaternion_from_msg(msg.rotation))
+
+
 def transform_from_msg(msg: Any) -> tuple[int, str, str, Pose]:
     """Stamp (ns), parent, child and pose of a `geometry_msgs/TransformStamped`.
 
@@ -86,8 +95,7 @@ def transform_from_msg(msg: Any) -> tuple[int, str, str, Pose]:
     Raises:
         InputError: A number is not finite, or the quaternion is not of unit length.
     """
-    t = msg.transform
-    pose = Pose.from_quaternion(vector_from_msg(t.translation), quaternion_from_msg(t.rotation))
+    pose = pose_from_transform(msg.transform)
     parent, child = msg.header.frame_id.lstrip("/"), msg.child_frame_id.lstrip("/")
     return time_from_msg(msg.header.stamp), parent, child, pose
 

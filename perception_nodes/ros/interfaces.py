@@ -202,9 +202,11 @@ NODES: tuple[NodeSpec, ...] = (
         (
             ServiceSpec("recall", "permanence/srv/Recall", "where is it, where was it"),
             ServiceSpec("explain", "permanence/srv/Explain", "why is it as it is"),
+            ServiceSpec("what_if", "permanence/srv/WhatIf", "what usually follows an action"),
             ServiceSpec("forget", "permanence/srv/Forget", "forget an object or a time"),
             ServiceSpec("snapshot", "permanence/srv/Snapshot", "write a consistent copy"),
             ServiceSpec("restore", "permanence/srv/Restore", "the states last known on a map"),
+            ServiceSpec("correct_map", "permanence/srv/CorrectMap", "move all with its map"),
         ),
     ),
     NodeSpec(

@@ -119,4 +119,6 @@ def test_what_is_stored_moves_with_a_map_that_is_corrected(tmp_path: Path) -> No
         assert labeled.place == pytest.approx((1, 2, 1))
         told = [e.text for e in reader.events(kind="map_corrected")]
         assert told[0] == "the map map was corrected by 1.000 m and 90.00 degrees"
+        used = [e.evidence[0] for e in reader.events(kind="map_corrected")]
+        assert used == ["transform 1 0 0 0 0 0.707106781 0.707106781", "transform 0 0 1 0 0 0 1"]
         assert reader.record("o2").state.visibility is Visibility.VISIBLE  # type: ignore[union-attr]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from beliefs import SECOND, event, scene, state
 
-from perception_nodes.commands import history, label, recall
-from perception_nodes.errors import MemoryStoreError
+from perception_nodes.commands import history, label, memory, recall, what_if
+from perception_nodes.errors import InputError, MemoryStoreError
+from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.memory.writer import Memory
 from perception_nodes.scene import EventKind, Visibility
 
@@ -33,7 +34,7 @@ def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def permanence(*arguments: str) -> int:
     parser = argparse.ArgumentParser()
     subparsers = parser.add_subparsers(required=True)
-    for module in (recall, label, history):
+    for module in (recall, label, history, what_if, memory):
         module.register(subparsers)
     args = parser.parse_args(arguments)
     return int(args.run(args))
@@ -134,3 +135,24 @@ def test_wrong_usage_exits_with_2(wrong: tuple[str, ...]) -> None:
 def test_a_time_beyond_all_numbers_is_answered_like_any_other() -> None:
     assert permanence("recall", "o1", "--at", "9" * 30) == 0
     assert permanence("recall", "o1", "--ago", "9" * 30) == 3
+
+
+def test_a_corrected_map_moves_what_recall_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    quarter = ("--rotation", "0", "0", "0.70710678", "0.70710678")
+    assert permanence("memory", "correct-map", "--translation", "1", "0", "0", *quarter) == 0
+    assert "the map map was corrected by 1.000 m and 90.00 degrees" in capsys.readouterr().out
+    permanence("recall", "--json", "o2")
+    (found,) = json.loads(capsys.readouterr().out)["objects"]
+    assert found["position"] == pytest.approx([2.0, 10.0, 0.0], abs=1e-6)  # it was at (10, -1, 0)
+
+
+def test_a_map_that_nobody_knows_or_a_rotation_that_is_none_corrects_nothing() -> None:
+    with MemoryReader(Path("out") / "memory.db") as reader:
+        before = list(reader.dump())
+    still = ("memory", "correct-map", "--translation", "1", "0", "0", "--rotation", "0", "0", "0")
+    with pytest.raises(MemoryStoreError, match="known maps: map"):
+        permanence(*still, "1", "--map", "attic")
+    with pytest.raises(InputError, match="instead of 1"):
+        permanence(*still, "2")
+    with MemoryReader(Path("out") / "memory.db") as reader:
+        assert list(reader.dump()) == before

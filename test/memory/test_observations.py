@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from beliefs import SECOND, event, scene, state
 
+from perception_nodes.memory import observations
 from perception_nodes.memory.observations import MOST_ROWS
 from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.memory.writer import Memory
@@ -93,6 +94,19 @@ def test_no_frame_pays_for_the_routine_of_all_objects(tmp_path: Path) -> None:
             assert frame == 0 or memory.next_sequence - before <= 8
         trails = [len(memory.trail(f"o{i}")) for i in range(64)]
     assert min(trails) >= 3
+
+
+def test_trails_stay_bounded_while_everything_moves_all_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observations, "MOST_ROWS", 40)
+    with Memory(tmp_path / "memory.db") as memory:
+        for tick in range(100):
+            stamp = tick * SECOND
+            moving = [state(f"o{k}", stamp, (0.03 * tick, k, 0)) for k in range(50)]
+            memory.write(scene(stamp, *moving))
+        rows = [len(memory.trail(f"o{k}")) for k in range(50)]
+    assert max(rows) <= 40 + 2 * 16
 
 
 def test_the_trail_of_an_object_is_bounded_and_sparser_with_age(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the node `memory` answers and does when asked: explain, forget, snapshot."""
+"""What the node `memory` answers and does when asked through each of its services."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from beliefs import SECOND, event, scene, state
-from permanence.srv import Explain, Forget, Recall, Snapshot
+from permanence.srv import CorrectMap, Explain, Forget, Recall, Restore, Snapshot, WhatIf
 from rclpy.parameter import Parameter
 from ros_camera import FACTORY, Camera, topic
 from tabletop import Box, observe
@@ -144,6 +144,43 @@ def test_every_question_in_plain_words_is_answered_with_its_evidence(session: Se
         assert answer.evidence
     assert session.ask("recall", Recall, text="what changed in the last 3 s?").known
     assert not session.ask("recall", Recall, text="where does anna think the diary is?").known
+
+
+def test_what_usually_follows_an_action_is_told_in_numbers(session: Session) -> None:
+    answer = session.ask("what_if", WhatIf, action="push", object_id="diary")
+    assert answer.known
+    assert answer.answer.startswith("after push, diary moved 1 of 1 times")
+    assert (answer.times, answer.moved, answer.prevented) == (1, 1, 0)
+    assert answer.probability == pytest.approx(2 / 3)
+    assert (list(answer.others), list(answer.others_moved)) == (["o2"], [1])
+    (precedent,) = answer.precedents
+    assert (precedent.kind, list(precedent.subjects)) == ("action", ["o1", "robot"])
+    assert any(item.startswith("event ") for item in precedent.evidence)
+    never = session.ask("what_if", WhatIf, action="carry", object_id="diary")
+    assert (never.known, never.times, list(never.precedents)) == (False, 0, [])
+    assert never.answer == 'unknown: "carry" was never tried on "diary"'
+
+
+def test_a_corrected_map_moves_what_is_stored_and_not_what_comes(session: Session) -> None:
+    request = CorrectMap.Request(map_id="map")
+    request.transform.translation.x = 1.0
+    request.transform.rotation.z = request.transform.rotation.w = 0.5**0.5
+    client = session.client.create_client(CorrectMap, "correct_map")
+    answer = session.graph.call(client, request)
+    assert (answer.success, answer.message) == (
+        True, "the map map was corrected by 1.000 m and 90.00 degrees"
+    )  # fmt: skip
+    session.tell(scene(60 * FRAME, state("o3", 60 * FRAME, (2.0, 0.0, 0.0))))
+    kept = {
+        o.id: o.pose.pose.position for o in session.ask("restore", Restore, map_id="map").objects
+    }
+    assert (kept["o1"].x, kept["o3"].x) == pytest.approx((1.0, 2.0))
+    request.map_id = "attic"
+    refused = session.graph.call(client, request)
+    assert (refused.success, "known maps: map" in refused.message) == (False, True)
+    request.transform.rotation.w = 2.0
+    refused = session.graph.call(client, request)
+    assert (refused.success, "instead of 1" in refused.message) == (False, True)
 
 
 def test_what_happened_in_view_of_a_camera_gets_a_picture(
