@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ import numpy as np
 from common import write_result
 from memory_stream import SECOND, busy_scenes
 
+from perception_nodes.geometry.pose import Pose
 from perception_nodes.memory.consolidation import MOST_EVENTS
 from perception_nodes.memory.nearest import Nearest
 from perception_nodes.memory.question import recall
 from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.memory.writer import Memory
+from perception_nodes.scene import SceneState
 
 SIZES = (100_000, 1_000_000)
 OBJECTS = 200
@@ -75,24 +78,45 @@ def sizes_of(path: Path) -> dict[str, float]:
             "megabytes": round(size / 1e6, 1)}  # fmt: skip
 
 
+def carried(scene: SceneState, number: int) -> SceneState:
+    """The same with its one object elsewhere in each frame."""
+    (state,) = scene.objects
+    place = np.array([0.03 * (number % 50), 0.0, 0.0])
+    return replace(scene, objects=(replace(state, pose=Pose(np.eye(3), place)),))
+
+
 def writes(filled: Path, most: int = 10**9) -> dict[str, Any]:
-    """Single frames with one story, and with none, on the disk that holds the memory."""
+    """Frames of 20 objects with some stories or none, and of one that is carried about.
+
+    An observation is one object's: "observation" is a new row, on the disk with its indexes.
+    """
     facts: list[tuple[float, float]] = []
+    frames: list[tuple[float, float]] = []
     observations: list[tuple[float, float]] = []
     path = filled.with_suffix(".copy")
     shutil.copy(filled, path)
     os.sync()
     with Memory(path, most_events=most) as memory:
         start = (memory.now or 0) + 10 * SECOND
-        for scene in busy_scenes(2, _FRAMES, 20, gap=1.1, events=0.5, start=start):
+
+        def write(scene: SceneState, times: list[tuple[float, float]]) -> None:
             began, worked = time.perf_counter(), time.thread_time()
             memory.write(scene)
-            took = (time.perf_counter() - began, time.thread_time() - worked)
-            (facts if scene.events else observations).append(took)
+            times.append((time.perf_counter() - began, time.thread_time() - worked))
+
+        for scene in busy_scenes(2, _FRAMES, 20, gap=1.1, events=0.5, start=start):
+            write(scene, facts if scene.events else frames)
+        start = (memory.now or 0) + 10 * SECOND
+        for scene in busy_scenes(3, _FRAMES, 1, gap=1.1, events=0.0, start=start):
+            write(carried(scene, len(observations)), observations)
     path.unlink()
     return {
         f"{name}{part}": percentiles([took[i] for took in rows[1:]])
-        for name, rows in (("fact", facts), ("observation", observations))
+        for name, rows in (
+            ("fact", facts),
+            ("observation", observations),
+            ("20 observations", frames),
+        )
         for i, part in enumerate(("", ", processor"))
     }
 

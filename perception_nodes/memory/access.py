@@ -21,12 +21,13 @@ LARGEST = (1 << 63) - 1
 
 _NEWEST = "SELECT max (seq) FROM observation WHERE object = {object}"
 # Of sessions that overlap in message time (a recording replayed twice), the newest one counts.
+# The limit that is none keeps SQLite from looking for the same row twice.
 _AS_OF = """
 SELECT found FROM
     (SELECT s.id, s.last_stamp,
         (SELECT seq FROM observation WHERE object = {object} AND session = s.id AND stamp <= :at
             ORDER BY stamp DESC, seq DESC LIMIT 1) AS found
-    FROM session s WHERE s.first_stamp <= :at)
+    FROM session s WHERE s.first_stamp <= :at LIMIT -1)
 WHERE found IS NOT NULL ORDER BY min (last_stamp, :at) DESC, id DESC LIMIT 1
 """
 _ONE = "SELECT * FROM belief WHERE seq = ({seq})"
