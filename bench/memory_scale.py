@@ -88,7 +88,8 @@ def carried(scene: SceneState, number: int) -> SceneState:
 def writes(filled: Path, most: int = 10**9) -> dict[str, Any]:
     """Frames of 20 objects with some stories or none, and of one that is carried about.
 
-    An observation is one object's: "observation" is a new row, on the disk with its indexes.
+    One object's observation is a new row with its indexes; of 20 objects at rest, the rows of 8
+    are brought up to date.
     """
     facts: list[tuple[float, float]] = []
     frames: list[tuple[float, float]] = []
@@ -114,8 +115,8 @@ def writes(filled: Path, most: int = 10**9) -> dict[str, Any]:
         f"{name}{part}": percentiles([took[i] for took in rows[1:]])
         for name, rows in (
             ("fact", facts),
-            ("observation", observations),
-            ("20 observations", frames),
+            ("observation of one object", observations),
+            ("frame of 20 objects", frames),
         )
         for i, part in enumerate(("", ", processor"))
     }
