@@ -23,11 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from cjepa_cost import HISTORY, PATCHES, PatchPredictor
 from common import RESULTS, write_result
-from onnxruntime.transformers.float16 import convert_float_to_float16
 from planner_deadline import table
 
 from perception_models import forms
@@ -59,7 +57,6 @@ KEY_FRAMES = (1, 4, 16, 64)
 PROFILES = (1, 64, 300)
 CALLS = 300
 SAMPLES, ITERATIONS, HORIZON = 300, 30, 5
-FULL_PRECISION = ["LayerNormalization", "Softmax"]
 FRAMES = 150
 
 
@@ -138,30 +135,17 @@ def attention(device: str, calls: int) -> dict[str, Any]:
 
 
 def half(device: str, calls: int) -> dict[str, Any]:
-    """Networks in half precision, but for normalizations and softmax: parity and latency."""
+    """Networks whose products are in half precision, as shipped: parity and latency."""
     given = {"viewrope": slot_example(), "cjepa": scene_example()}
     rows: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, tensors in given.items():
-            inputs = {key: value[:1].numpy() for key, value in tensors.items()}
-            source, path = weights_folder() / f"{name}.onnx", Path(folder) / f"{name}.onnx"
-            onnx.save(
-                convert_float_to_float16(
-                    onnx.load(source), keep_io_types=True, op_block_list=FULL_PRECISION
-                ),
-                path,
-            )
-            sessions = [
-                onnxruntime().InferenceSession(
-                    str(file), providers=[(PROVIDERS[where], provider_options(where))]
-                )
-                for file, where in ((source, "cpu"), (path, device))
-            ]
-            exact, rounded = (dict(enumerate(session.run(None, inputs))) for session in sessions)
-            row: dict[str, Any] = latencies(lambda: sessions[1].run(None, inputs), calls)  # noqa: B023
-            row["largest relative difference"] = difference(rounded, exact)
-            rows[name] = row
-            print(f"{device}: {name} in half precision: {row}", flush=True)
+    for name, tensors in given.items():
+        inputs = {key: value[:1].numpy() for key, value in tensors.items()}
+        path = weights_folder() / f"{name}.yaml"
+        exact, network = load_network(path, "cpu"), _exactly(path, device, "half")
+        row: dict[str, Any] = latencies(lambda: network.run(inputs), calls)  # noqa: B023
+        row["largest relative difference"] = difference(network.run(inputs), exact.run(inputs))
+        rows[name] = row
+        print(f"{device}: {name} in half precision: {row}", flush=True)
     return rows
 
 
@@ -268,11 +252,13 @@ def pipeline(device: str, calls: int) -> dict[str, Any]:
     return {f"p{q} (ms)": round(float(np.percentile(kept, q)), 2) for q in (50, 95, 99)}
 
 
-def _exactly(path: Path, device: str) -> OnnxNetwork:
-    """A network on this device and no other."""
-    network = load_network(path, device)
+def _exactly(path: Path, device: str, precision: str = "single") -> OnnxNetwork:
+    """A network on this device and no other, in this precision and no other."""
+    network = load_network(path, device, precision=precision)
     if network.device != device:
         raise ModelError(f"{path.stem} does not run on {device}: {network.fallbacks[device]}")
+    if network.precision != precision:
+        raise ModelError(f"{path.stem} does not run in {precision}: {network.against_half}")
     return network
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from evidence.pages import NOT_MEASURED
 from evidence.tables import table
 
-MEASURE = ("cameras.py", "kernels.py", "quantized.py", "gpu.py")
+MEASURE = ("cameras.py", "kernels.py", "kernel_candidates.py", "quantized.py", "gpu.py")
 _NOT_YET = "Not measured yet; `make evidence RUN=1` does.\n"
 _LATENCIES = ("p50 (ms)", "p95 (ms)", "p99 (ms)", "Max. End-to-End Latency (ms)")
 
@@ -19,6 +19,7 @@ def page(results: dict[str, Any]) -> dict[str, str]:
     for name, title, write in (
         ("cameras", "The whole pipeline on two cores", _cameras),
         ("kernels", "Kernels", _kernels),
+        ("kernel_candidates", "What did not become a kernel", _candidates),
         ("quantized", "Weights in 8 bits", _quantized),
     ):
         result = results[name]
@@ -75,6 +76,31 @@ def _kernels(figures: dict[str, Any]) -> list[str]:
         table(["form", "ms"], graph),
         "What has no kernel, since a library's call is as good:\n",
         table(["call", "ms"], calls),
+    ]
+
+
+def _candidates(figures: dict[str, Any]) -> list[str]:
+    matching = [
+        [row["batch"], row["objects"], row["permutations_ms"], row["scipy_ms"]]
+        for row in figures["matching"]
+    ]
+    parts = ("draw_ms", "foresee_ms", "narrow_ms", "graph_ms")
+    rounds = [[row["samples"], *(row[part] for part in parts)] for row in figures["rounds"]]
+    return [
+        _text(
+            "Matching of a batch by all permutations at once, and by SciPy's "
+            "linear_sum_assignment one after the other; processor time. Permutations gain only "
+            "for many scenes of up to four objects; the stack matches one image at a time, of up "
+            "to sixteen, and training matches none in its losses. So SciPy stays."
+        ),
+        table(["batch", "objects", "permutations, ms", "SciPy, ms"], matching),
+        _text(
+            "A round of the planner's cross-entropy method, five objects: drawing candidates, "
+            "foreseeing and judging them, narrowing the search, all NumPy; beside them the whole "
+            "round as one ONNX graph, which is meant for GPUs. Drawing and narrowing are a few "
+            "calls of NumPy and take next to nothing, so that a kernel for them would gain nothing."
+        ),
+        table(["samples", "draw, ms", "foresee, ms", "narrow, ms", "graph, ms"], rounds),
     ]
 
 
