@@ -16,6 +16,7 @@ _ORDER = (
     "demo",
     "replay",
     "simulate",
+    "view",
     "convert",
     "recall",
     "explain",

@@ -51,7 +51,7 @@ def _rights(node: NodeSpec) -> list[tuple[str, str, list[str]]]:
     taken = [topic.name for topic in node.subscribes]
     given = [topic.name for topic in node.publishes]
     answered = [f"~/{name}" for name in (*_OFFERED_BY_ALL, *_LIFECYCLE)]
-    asked = ["restore"] if node.name == "cjepa" else []
+    asked = {"cjepa": ["restore"], "view": ["recall"]}.get(node.name, [])
     return [
         ("topics", "subscribe", [*taken, "/clock", "/parameter_events"]),
         (

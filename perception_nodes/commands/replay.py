@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from perception_nodes.commands.motion_options import add_motion_option, chosen_foresight
 from perception_nodes.commands.slot_options import add_slot_options, chosen_source
+from perception_nodes.view.options import add_view_option, viewing
 
 if TYPE_CHECKING:
     from perception_nodes.bags.reader import Bag
@@ -29,6 +30,7 @@ examples:
   permanence replay tuesday --memory kitchen.db   go on with what is known since Monday
   permanence replay my_bag --slots learned        find objects with the learned encoder
   permanence replay my_bag --motion cjepa         let the world model move what is unseen
+  permanence replay my_bag --live --view          follow it in a browser
 
 Ctrl-C ends the run after the frame at hand and keeps what was processed.
 
@@ -66,6 +68,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_slot_options(parser)
     add_motion_option(parser)
+    add_view_option(parser)
     parser.add_argument("--rerun", type=Path, metavar="FILE", help="also write a Rerun recording")
     parser.set_defaults(run=run)
 
@@ -79,18 +82,23 @@ def run(args: argparse.Namespace) -> int:
     from perception_nodes.session import rerun_sinks, run_session
 
     outputs = _outputs(args)
-    with open_bag(args.bag) as bag, rerun_sinks(args.rerun) as extra:
+    title = args.bag.resolve().name
+    with (
+        open_bag(args.bag) as bag,
+        rerun_sinks(args.rerun) as extra,
+        viewing(args.view, title, outputs.memory) as views,
+    ):
         source = FrameSource(bag, TopicChoice(args.color, args.depth, args.info))
         live = Live(source) if args.live else None
         result = run_session(
             live or source,
-            args.bag.resolve().name,
+            title,
             outputs,
             lambda: _about(bag, source, live),
             command=shlex.join(["permanence", *sys.argv[1:]]),
             total=source.expected,
             map_id=args.map_id,
-            extra_sinks=extra,
+            extra_sinks=[*extra, *views],
             ahead=live is None,
             slots=chosen_source(args),
             foresight=chosen_foresight(args),

@@ -73,6 +73,16 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.params is not None and not args.params.is_file():
         raise ConfigurationError(f"there is no parameter file {args.params}")
+    run_nodes(chosen, ros_arguments(chosen, args))
+    return 0
+
+
+def run_nodes(names: list[str], arguments: list[str]) -> None:
+    """Run nodes by their names until interrupted.
+
+    Raises:
+        ConfigurationError: There is no ROS here, or it refuses the arguments.
+    """
     try:
         importlib.import_module("rclpy")
     except ImportError as error:
@@ -81,9 +91,9 @@ def run(args: argparse.Namespace) -> int:
             "source your ROS installation and workspace, or without one: "
             "python scripts/with_ros.py permanence up",
         ) from error
+    known = {e.name: e for e in importlib.metadata.entry_points(group=GROUP)}
     runner = importlib.import_module("perception_nodes.ros.run")
-    runner.run([known[name].load() for name in chosen], ros_arguments(chosen, args))
-    return 0
+    runner.run([known[name].load() for name in names], arguments)
 
 
 def ros_arguments(nodes: list[str], args: argparse.Namespace) -> list[str]:

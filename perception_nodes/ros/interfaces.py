@@ -121,6 +121,7 @@ COMMAND = TopicSpec(
     "RESULTS",
     "velocity of the frame pusher in the world",
 )
+PLAN = TopicSpec("plan", "nav_msgs/msg/Path", "RESULTS", "the plan")
 PLAN_STATUS = TopicSpec(
     "plan_status", "permanence/msg/PlanStatus", "RESULTS", "how planning goes, why it was refused"
 )
@@ -220,9 +221,22 @@ NODES: tuple[NodeSpec, ...] = (
             TF,
             TF_STATIC,
         ),
-        (TopicSpec("plan", "nav_msgs/msg/Path", "RESULTS", "the plan"), COMMAND, PLAN_STATUS),
+        (PLAN, COMMAND, PLAN_STATUS),
         (ServiceSpec("enable", "std_srvs/srv/SetBool", "let commands out, or keep them in"),),
         (ServiceSpec("achieve", "permanence/action/Achieve", "bring an object to a pose"),),
+    ),
+    NodeSpec(
+        "view",
+        "shows the running graph in a browser",
+        (
+            OBJECTS,
+            *map(
+                _optional,
+                (SLOTS, SLOT_MASKS, PEOPLE, PREDICTIONS, INFLUENCES, EVENTS, PLAN, PLAN_STATUS),
+            ),
+            *(_optional(t) for t in camera_topics("camera") if "depth" not in t.name),
+        ),
+        (),
     ),
     NodeSpec(
         "simulator",

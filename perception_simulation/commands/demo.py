@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from perception_nodes.commands.motion_options import add_motion_option, chosen_foresight
 from perception_nodes.commands.slot_options import add_slot_options, chosen_source
+from perception_nodes.view.options import add_view_option, viewing
 from perception_simulation.gl import RenderingError
 from perception_simulation.requirements import require
 
@@ -25,6 +26,7 @@ by more than 90 degrees. Where images can't be rendered, a recording of a real c
 examples:
   permanence demo
   permanence demo -o /tmp/demo
+  permanence demo --view                follow it in a browser
   permanence recall --memory out/memory.db "where is the mug"       afterwards
 """
 
@@ -44,6 +46,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--seed", type=int, help="of the sensor noise")
     add_slot_options(parser)
     add_motion_option(parser)
+    add_view_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -70,17 +73,19 @@ def _simulate(args: argparse.Namespace) -> int:
     simulator = Simulator(scene)
     folder = args.output
     outputs = Outputs(folder / "objects.mcap", folder, folder / "memory.db")
-    result = run_session(
-        simulator,
-        "demo",
-        outputs,
-        lambda: About("the simulator"),
-        command=shlex.join(["permanence", *sys.argv[1:]]),
-        total=len(simulator),
-        slots=chosen_source(args),
-        foresight=chosen_foresight(args),
-    )
-    _print(result, outputs)
+    with viewing(args.view, "demo", outputs.memory) as views:
+        result = run_session(
+            simulator,
+            "demo",
+            outputs,
+            lambda: About("the simulator"),
+            command=shlex.join(["permanence", *sys.argv[1:]]),
+            total=len(simulator),
+            slots=chosen_source(args),
+            foresight=chosen_foresight(args),
+            extra_sinks=views,
+        )
+        _print(result, outputs)
     return 3 if result.losses else 0
 
 
