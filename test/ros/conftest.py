@@ -127,6 +127,30 @@ def graph() -> Iterator[Graph]:
     made.close()
 
 
+@pytest.fixture(autouse=True)
+def only_documented_figures(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nodes tell nothing on /diagnostics that their page does not explain."""
+    if not has_ros():
+        yield
+        return
+    from perception_nodes.ros.figures import documented
+    from perception_nodes.ros.managed import ManagedNode
+
+    unknown: set[tuple[str, str]] = set()
+    told = ManagedNode._report
+
+    def report(node: Any) -> Any:
+        found = told(node)
+        unknown.update(
+            (node.spec.name, k) for k in found.values if not documented(node.spec.name, k)
+        )
+        return found
+
+    monkeypatch.setattr(ManagedNode, "_report", report)
+    yield
+    assert not unknown, "perception_nodes/ros/figures.py does not explain these"
+
+
 @pytest.fixture
 def until() -> Callable[..., bool]:
     return wait_until

@@ -40,10 +40,13 @@ def test_every_type_in_the_table_was_built_and_every_intent_has_a_profile(spec: 
         assert interface(service.type_name)
 
 
-def test_the_page_of_interfaces_is_that_of_the_code() -> None:
-    page = script("interfaces_page")
-    wanted = page.page()
-    assert wanted == page.PAGE.read_text(), "run scripts/interfaces_page.py"
+def test_the_pages_of_the_nodes_are_those_of_the_code() -> None:
+    made = script("interfaces_page")
+    wanted = made.pages()
+    there = {f"nodes/{path.name}" for path in (made.DOCS / "nodes").iterdir()}
+    assert there == {name for name in wanted if name.startswith("nodes/")}
+    for name, text in wanted.items():
+        assert text == (made.DOCS / name).read_text(), "run scripts/interfaces_page.py"
 
 
 @pytest.mark.parametrize("name", AVAILABLE)
