@@ -13,9 +13,12 @@ import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.actors import ROBOT
-from perception_nodes.cjepa.bodies import INTERVAL, POSITION
+from perception_nodes.cjepa.bodies import INTERVAL, POSITION, box_gaps
 from perception_nodes.cjepa.model import Bodies, Rollout, WorldModel
 from perception_nodes.scene import Influence
+
+_NEAR = 0.1
+"""Gap of boxes, m, beyond which the network's messages have faded to less than a thousandth."""
 
 
 def influences(
@@ -40,17 +43,24 @@ def influences(
         first. A strength of one half is at the threshold.
     """
     ids = history[-1].ids
-    everything = model.roll(history, steps, robot, (None, *range(len(ids))))
-    actual = everything.states[0, :, :, POSITION]
+    first = model.roll(history, steps, robot)
+    actual = first.states[0, :, :, POSITION]
     found = []
-    for i, source in enumerate(ids):
-        other = everything.states[1 + i, :, :, POSITION]
-        found += _changed(model, source, ids, actual, other, skip=i)
+    if sources := _near_others(history[-1], first):
+        without = model.roll(history, steps, robot, sources).states[..., POSITION]
+        for i, other in zip(sources, without, strict=True):
+            found += _changed(model, ids[i], ids, actual, other, skip=i)
     if robot is not None:
         idle = model.roll(history, steps).states[0, :, :, POSITION]
         found += _changed(model, actor, ids, actual, idle, skip=None)
-    first = Rollout(everything.states[:1], everything.deviations[:1])
     return first, tuple(sorted(found, key=lambda item: -item.strength))
+
+
+def _near_others(now: Bodies, ahead: Rollout) -> tuple[int, ...]:
+    """Indices of objects that come near another: the network hears of no other neighbor."""
+    course = np.concatenate((now.states[None], ahead.states[0]))
+    gaps = box_gaps(course, np.broadcast_to(now.size, (*course.shape[:2], 3)))
+    return tuple(int(i) for i in np.flatnonzero((gaps < _NEAR).any(axis=(0, 2))))
 
 
 def _changed(

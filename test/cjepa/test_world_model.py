@@ -38,7 +38,7 @@ SECOND = 1_000_000_000
 
 
 class StraightOn:
-    """Everything keeps its velocity, but what has a present neighbor within 10 cm is pushed."""
+    """Everything keeps its velocity, but flees from present neighbors within 10 cm."""
 
     model_id = "straight-on"
     inputs: Mapping[str, tuple[int | str, ...]] = {}
@@ -52,9 +52,11 @@ class StraightOn:
         states = inputs["states"].astype(np.float64)
         present = inputs["present"]
         last = states[:, -1].copy()
-        apart = np.linalg.norm(last[:, :, None, :3] - last[:, None, :, :3], axis=-1)
+        offset = last[:, :, None, :3] - last[:, None, :, :3]
+        apart = np.linalg.norm(offset, axis=-1)
         near = (apart < 0.1) & (apart > 0.0) & (present[:, None, :] > 0)
-        last[..., 12] += 0.3 * near.any(axis=-1)
+        away = offset / np.maximum(apart, 1e-6)[..., None]
+        last[..., 12:15] += 0.3 * (away * near[..., None]).sum(axis=2)
         last[..., :3] += last[..., 12:15] * inputs["interval"][:, None, None]
         answer = np.concatenate((states[:, 1:], last[:, None]), axis=1)
         deviations = np.concatenate((inputs["beliefs"][:, 1:], inputs["beliefs"][:, -1:]), axis=1)
@@ -214,8 +216,8 @@ def test_an_unseen_object_is_pushed_by_what_is_seen(model: WorldModel) -> None:
     hidden = thing("hidden", (0, 0, 0.03), seen=0)
     found = frames(CjepaMotion(model), [hidden, thing("pusher", (0.07, 0, 0.03), (0.02, 0, 0))], 4)
     assert set(found) == {"hidden"}
-    assert found["hidden"].velocity[0] == pytest.approx(0.3, abs=1e-5)
-    assert found["hidden"].position[0] == pytest.approx(0.03, abs=1e-5)
+    assert found["hidden"].velocity[0] == pytest.approx(-0.3, abs=1e-5)
+    assert found["hidden"].position[0] == pytest.approx(-0.03, abs=1e-5)
 
 
 def test_certainty_about_an_unseen_object_falls_as_calibrated(network: StraightOn) -> None:
@@ -324,3 +326,15 @@ def test_a_reset_tracker_resets_its_motion_model() -> None:
 def test_what_nothing_can_have_moved_stays_as_certain_as_it_was(model: WorldModel) -> None:
     found = model.roll([Bodies.of([thing("a", (0, 0, 0.03))])] * 3, 5)
     assert (np.diff(found.deviations[0, :, 0], axis=0) == 0).all()
+
+
+def test_many_ways_of_the_robot_are_asked_for_once(model: WorldModel, network: StraightOn) -> None:
+    model.roll([Bodies.of([thing("a", (0, 0, 0.03))])] * 3, 1, np.zeros((5, 4, 6)))
+    assert len(network.calls[-1]["states"]) == 5
+
+
+def test_who_is_far_from_all_others_is_not_left_out(model: WorldModel, network: StraightOn) -> None:
+    near = [thing("a", (0, 0, 0.03)), thing("b", (0.09, 0, 0.03))]
+    alone = [thing(f"far{k}", (1.0 + k, 1.0, 0.03)) for k in range(4)]
+    influences(model, [Bodies.of([*near, *alone])] * 3, 1)
+    assert [len(call["states"]) for call in network.calls] == [4, 8]

@@ -207,11 +207,13 @@ def unlikelihood(parts: tuple[Tensor, ...], deviation: Tensor) -> Tensor:
     return total
 
 
-def _settled(before: Tensor, after: Tensor, batch: Batch, step: int) -> tuple[Tensor, Tensor]:
+def _settled(
+    before: Tensor, after: Tensor, extents: Tensor, batch: Batch, step: int
+) -> tuple[Tensor, Tensor]:
     """What `perception_nodes.cjepa.bodies` says on tensors [B, N, 18], and what is free [B, N]."""
     then, now, size, present, robot = (
         x.detach().cpu().double().numpy()
-        for x in (before, after, batch["size"], batch["present"],
+        for x in (before, after, extents, batch["present"],
                   batch["robot"][:, step + HISTORY - 1 : step + HISTORY + 1])
     )  # fmt: skip
     free = movable(then, now, size, present > 0.0, robot[:, 0])
@@ -243,7 +245,7 @@ def roll(call: Call, batch: Batch, switches: Batch, observe: bool = False) -> tu
             states, belief, known, size, batch["physics"], batch["present"],
             batch["robot"][:, step : step + HISTORY + 1], batch["interval"],
         )  # fmt: skip
-        last, free = _settled(states[:, -1], answer[:, -1], batch, step)
+        last, free = _settled(states[:, -1], answer[:, -1], size, batch, step)
         answer = torch.cat((answer[:, :-1], last[:, None]), dim=1)
         sure = torch.where(free[..., None] > 0, deviation[:, -1], belief[:, -1, :, :6])
         deviation = torch.cat((deviation[:, :-1], sure[:, None]), dim=1)
