@@ -49,7 +49,7 @@ class Stream(Node):  # type: ignore[misc]
         super().__init__("stream")
         self.sent: dict[int, float] = {}
         self.latencies: list[float] = []
-        self._publishers = {
+        self._outputs = {
             topic.name: self.create_publisher(
                 interface(topic.type_name), topic.name, profile(Intent[topic.intent])
             )
@@ -62,7 +62,7 @@ class Stream(Node):  # type: ignore[misc]
 
     def ready(self) -> bool:
         """Whether the nodes listen."""
-        return all(p.get_subscription_count() for p in self._publishers.values())
+        return all(p.get_subscription_count() for p in self._outputs.values())
 
     def send(self, frame: Frame) -> None:
         """Publish a frame as if it had been taken now."""
@@ -80,7 +80,7 @@ class Stream(Node):  # type: ignore[misc]
         }
         self.sent[stamp] = time.perf_counter()
         for name, message in messages.items():
-            self._publishers[name].publish(message)
+            self._outputs[name].publish(message)
 
     def _received(self, message: Any) -> None:
         now = time.perf_counter()

@@ -8,7 +8,7 @@ from perception_nodes.ros import launching
 
 def generate_launch_description() -> launching.LaunchDescription:
     return launching.describe(
-        *launching.arguments(use_sim_time=True),
+        *launching.arguments(use_sim_time=True, cameras=2),
         launching.argument(
             "world", launching.share("worlds/gazebo"), "folder that `permanence gazebo` wrote"
         ),

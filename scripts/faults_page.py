@@ -186,6 +186,10 @@ FAULTS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
                 "test_any_part_of_the_key_changes_it",
             ),
         ),
+        "cache read-only": (
+            "said; the next device is used",
+            ("test_a_read_only_cache_of_engines_is_said_and_the_next_device_is_used",),
+        ),
         "NaN in the output": (
             "the frame is left out, what is remembered stays",
             ("test_an_answer_with_numbers_that_are_none_costs_its_frame_and_no_memory",),
@@ -210,6 +214,20 @@ FAULTS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "goal unreachable": (
             "refused with the reason",
             ("test_an_unreachable_goal_is_refused_with_the_reason",),
+        ),
+        "planner past its deadline": (
+            "the best plan so far, and how far it came; the pusher waits meanwhile",
+            (
+                "test_without_time_there_is_still_a_plan_and_it_says_how_far_it_came",
+                "test_while_a_plan_is_past_its_deadline_the_pusher_stands_and_the_node_says_so",
+            ),
+        ),
+        "cost that is not finite": (
+            "no plan; the pusher holds, with the reason",
+            (
+                "test_a_model_that_answers_nonsense_gives_no_plan",
+                "test_a_plan_whose_cost_is_not_finite_is_not_carried_out",
+            ),
         ),
     },
     "Memory": {

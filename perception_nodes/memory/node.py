@@ -59,6 +59,7 @@ TRANSPORTS = ("raw", "compressed")
 _QUEUE = 100
 _STATUS_PERIOD_S = 2.0
 _RECENT_NS = 200_000_000
+_NEVER = -(1 << 62)
 _DEFAULT_ANSWERS = 10
 _ACTION_NS = 8_000_000_000  # less than an action lasts, see `causes`
 ROBOT = "robot"
@@ -73,6 +74,9 @@ class MemoryParameters(NodeParameters):
     map_id: str = text("map", "name of the map in which positions are valid", NAME)
     pictures: bool = switch(
         True, "keep small pictures of objects to which something happened", read_only=True
+    )
+    private: bool = switch(
+        False, "keep a picture only while the newest `people` tell that nobody is in sight"
     )
     image_transport: str = text("raw", "how color images travel", choices=TRANSPORTS)
 
@@ -93,8 +97,8 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         self._reader = MemoryReader(path)
         self._factory = RclpyFactory()
         self._events: deque[Event] = deque(maxlen=_QUEUE)
-        self._influences: tuple[int, tuple[Influence, ...]] = (0, ())
-        self._people: tuple[int, tuple[Person, ...]] = (0, ())
+        self._influences: tuple[int, tuple[Influence, ...]] = (_NEVER, ())
+        self._people: tuple[int, tuple[Person, ...]] = (_NEVER, ())
         self._pushed: tuple[str, int] = ("", 0)
         self._told = -_STATUS_PERIOD_S
         self.facts["memory file"] = str(path)
@@ -150,7 +154,8 @@ class MemoryNode(ManagedNode[MemoryParameters]):
             people=_recent(self._people, stamp),
             influences=_recent(self._influences, stamp),
         )
-        picture = self._pictures.picture(stamp, message.camera_name) if events else None
+        kept = bool(events) and not (self.parameters.private and self._somebody(stamp))
+        picture = self._pictures.picture(stamp, message.camera_name) if kept else None
         self.health.dropped("too many wait", self._worker.offer((scene, picture)))
 
     def _take_influences(self, message: Any) -> None:
@@ -158,6 +163,11 @@ class MemoryNode(ManagedNode[MemoryParameters]):
 
     def _take_people(self, message: Any) -> None:
         self._people = time_from_msg(message.header.stamp), people_from_msg(message)
+
+    def _somebody(self, stamp: int) -> bool:
+        """Whether people are in sight, or might be, since nothing recent tells."""
+        told, people = self._people
+        return bool(people) or abs(stamp - told) > _RECENT_NS
 
     def _take_plan_status(self, message: Any) -> None:
         """The robot begins to push something, or goes on for long: that is an action."""

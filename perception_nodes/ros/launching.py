@@ -9,6 +9,7 @@ from launch.conditions import IfCondition, UnlessCondition
 from launch.substitutions import (
     AndSubstitution,
     Command,
+    IfElseSubstitution,
     LaunchConfiguration,
     NotSubstitution,
 )
@@ -22,6 +23,8 @@ from perception_nodes.inference.providers import DEVICES
 PACKAGE = "permanence"
 PROFILES = ("robot", "small_computer")
 """Names of the parameter presets in `config`."""
+PEOPLE = "embodmocap"
+"""The node that finds people."""
 # In a namespace each robot has a transform tree of its own, as in Nav2.
 _REMAPPINGS = [("/tf", "tf"), ("/tf_static", "tf_static")]
 _CAMERA = {
@@ -31,8 +34,13 @@ _CAMERA = {
 }
 
 
-def arguments(use_sim_time: bool) -> list[Any]:
-    """The arguments that every launch file of ours has."""
+def arguments(use_sim_time: bool, cameras: int = 1) -> list[Any]:
+    """The arguments that every launch file of ours has.
+
+    Args:
+        use_sim_time: Default of the argument of that name.
+        cameras: Likewise.
+    """
     return [
         argument("profile", "robot", "preset of the parameters, a file in config", PROFILES),
         argument("namespace", "", "namespace of all nodes; their transforms go to <namespace>/tf"),
@@ -44,6 +52,9 @@ def arguments(use_sim_time: bool) -> list[Any]:
         argument("composed", "true", "all nodes in one process, or each in its own"),
         argument("device", "auto", "what networks run on; slower ones follow", DEVICES),
         argument("model_dir", "", "folder of your networks and cards; empty for those shipped"),
+        argument("people", "false", "whether people are followed too, by keypoints on keypoints_a"),
+        argument("cameras", str(cameras), "that see people: camera, or camera_b too", ("1", "2")),
+        argument("private", "false", "whether no picture is kept unless nobody is in sight"),
         argument("rviz", "false", "whether RViz starts, with rviz/permanence.rviz"),
         argument("headless", "false", "whether to open no window at all, whatever rviz says"),
     ]
@@ -75,17 +86,20 @@ def nodes(
 ) -> list[Any]:
     """The nodes, in one process or in one each, as argument `composed` says; and RViz.
 
+    With argument `people` there is one more, which finds them.
+
     Args:
         names: Rows of `perception_nodes.ros.interfaces`.
         remap_camera: Whether `camera_arguments` are among the launch file's arguments.
         parameters: Further ones; a node takes those it has and ignores the others.
     """
-    composed = LaunchConfiguration("composed")
+    composed, people = LaunchConfiguration("composed"), LaunchConfiguration("people")
     common: dict[str, Any] = {"remap_camera": remap_camera, "more": parameters or {}}
-    together = _node(
-        "up", arguments=["--nodes", ",".join(names)], condition=IfCondition(composed), **common
-    )
+    chosen = [",".join(names), IfElseSubstitution(people, f",{PEOPLE}", "")]
+    together = _node("up", arguments=["--nodes", chosen], condition=IfCondition(composed), **common)
     apart = [_node(name, condition=UnlessCondition(composed), **common) for name in names]
+    wanted = AndSubstitution(people, NotSubstitution(composed))
+    apart.append(_node(PEOPLE, condition=IfCondition(wanted), **common))
     return [together, *apart, _rviz(remap_camera)]
 
 
@@ -168,8 +182,11 @@ def _use_sim_time() -> ParameterValue:
 
 
 def _remappings(remap_camera: bool) -> list[tuple[str, Any]]:
-    camera = [(topic, LaunchConfiguration(name)) for topic, name in _CAMERA.items()]
-    return [*_REMAPPINGS, *(camera if remap_camera else [])]
+    camera = {topic: LaunchConfiguration(name) for topic, name in _CAMERA.items()}
+    given: dict[str, Any] = camera if remap_camera else {topic: topic for topic in _CAMERA}
+    # Who looks for people calls that camera `camera_a`.
+    first = [(topic.replace("camera", "camera_a", 1), name) for topic, name in given.items()]
+    return [*_REMAPPINGS, *(camera.items() if remap_camera else ()), *first]
 
 
 def _rviz(remap_camera: bool) -> Node:
@@ -192,6 +209,8 @@ def _node(executable: str, remap_camera: bool, more: dict[str, Any], **options: 
         "autostart": ParameterValue(LaunchConfiguration("autostart"), value_type=bool),
         "device": ParameterValue(LaunchConfiguration("device"), value_type=str),
         "model_dir": ParameterValue(LaunchConfiguration("model_dir"), value_type=str),
+        "cameras": ParameterValue(LaunchConfiguration("cameras"), value_type=int),
+        "private": ParameterValue(LaunchConfiguration("private"), value_type=bool),
         **more,
     }
     return Node(

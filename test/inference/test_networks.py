@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from onnx_file import doubling, network, write_network
 
 from perception_nodes.errors import ConfigurationError, ModelError
-from perception_nodes.inference import loading, providers, runtime
+from perception_nodes.inference import cache, loading, providers, runtime
 from perception_nodes.inference.cache import EngineCache
 from perception_nodes.inference.loading import load_network
 from perception_nodes.inference.network import OnnxNetwork, example_inputs
@@ -94,6 +96,26 @@ def test_a_device_that_only_pretends_to_work_is_found_out(
     assert "gave it up" in loaded.fallbacks["cuda"]
     assert "gave it up" in loaded.fallbacks["tensorrt"]
     assert not list((tmp_path / "engines").iterdir()), "an engine that doesn't work is not kept"
+
+
+def test_a_read_only_cache_of_engines_is_said_and_the_next_device_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = tmp_path / "engines"
+    engines.mkdir()
+
+    def refuse(*_: Any, **__: Any) -> str:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(engines))
+
+    monkeypatch.setattr(loading, "why_not", lambda _, device: "no GPU" * (device == "cuda"))
+    monkeypatch.setattr(cache.tempfile, "mkdtemp", refuse)
+    loaded = load_network(
+        write_network(tmp_path, doubling()), "tensorrt", cache=EngineCache(engines)
+    )
+    assert loaded.device == "cpu"
+    assert "the engine cache can't be used" in loaded.fallbacks["tensorrt"]
+    assert "Read-only file system" in loaded.fallbacks["tensorrt"]
+    np.testing.assert_allclose(loaded.run({"x": X})["y"], 2 * X)
 
 
 def test_a_network_that_can_not_be_recorded_runs_on_the_gpu_without(

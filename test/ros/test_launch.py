@@ -17,6 +17,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from perception_nodes.cjepa.node import CjepaNode, CjepaParameters
+from perception_nodes.embodmocap.node import EmbodmocapParameters
 from perception_nodes.errors import ConfigurationError, ModelError
 from perception_nodes.memory.node import MemoryParameters
 from perception_nodes.planner.node import PlannerParameters
@@ -32,12 +33,14 @@ PROFILES = sorted((ROOT / "config").glob("*.yaml"))
 STANDARD = {
     *("namespace", "use_sim_time", "params_file", "autostart", "use_respawn", "log_level"),
     *("profile", "device", "model_dir", "headless", "rviz", "composed"),
+    *("people", "cameras", "private"),
 }
 
 
 KINDS = {
     "viewrope": ViewropeParameters,
     "cjepa": CjepaParameters,
+    "embodmocap": EmbodmocapParameters,
     "memory": MemoryParameters,
     "planner": PlannerParameters,
     "simulator": SimulatorParameters,
@@ -59,7 +62,9 @@ def launch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "launch": "LaunchDescription",
             "launch.actions": "DeclareLaunchArgument ExecuteProcess",
             "launch.conditions": "IfCondition UnlessCondition",
-            "launch.substitutions": "AndSubstitution Command LaunchConfiguration NotSubstitution",
+            "launch.substitutions": (
+                "AndSubstitution Command IfElseSubstitution LaunchConfiguration NotSubstitution"
+            ),
             "launch_ros": "",
             "launch_ros.actions": "Node",
             "launch_ros.parameter_descriptions": "ParameterValue",
@@ -142,11 +147,37 @@ def test_nodes_start_together_or_apart_and_all_of_them_exist(file: Path) -> None
     together = [n for n in started if n.options["executable"] == "up"]
     apart = [n.options["executable"] for n in started if n not in together]
     assert len(together) == 1
-    assert together[0].options["arguments"] == ["--nodes", ",".join(apart)]
+    flag, (names, more) = together[0].options["arguments"]
+    assert flag == "--nodes"
+    assert type(more).__name__ == "IfElseSubstitution"
+    assert list(names_used(more)) == ["people"]
+    assert names + more.given[1] == ",".join(apart)
+    assert more.given[2] == ""
     known = {n.name for n in NODES}
     for name in apart:
         assert name in known
         assert (ROOT / "scripts" / name).is_file()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
+def test_people_are_followed_only_if_asked_and_by_the_same_camera(file: Path) -> None:
+    started = {n.options["executable"]: n.options for n in ours(actions(file))}
+    (wanted,) = started["embodmocap"]["condition"].given
+    assert type(wanted).__name__ == "AndSubstitution"
+    assert list(names_used(wanted.given[0])) == ["people"]
+    assert type(wanted.given[1]).__name__ == "NotSubstitution"
+    assert list(names_used(wanted.given[1])) == ["composed"]
+    takes = {t.name for t in next(n for n in NODES if n.name == "embodmocap").subscribes}
+    for options in started.values():
+        remapped = dict(options["remappings"])
+        for topic in ("color/image_raw", "depth/image_raw", "color/camera_info"):
+            assert f"camera_a/{topic}" in takes
+            same = remapped.get(f"camera/{topic}", f"camera/{topic}")
+            first = remapped[f"camera_a/{topic}"]
+            assert first == same or list(names_used(first)) == list(names_used(same)) != []
+    declared = {a.given[0]: a.options for a in of("DeclareLaunchArgument", actions(file))}
+    assert declared["people"]["default_value"] == "false"
+    assert declared["cameras"]["default_value"] == ("2" if "gazebo" in file.name else "1")
 
 
 def test_each_launch_file_has_what_only_it_needs() -> None:
@@ -166,7 +197,7 @@ def test_the_arguments_reach_the_parameters_of_the_nodes(file: Path) -> None:
         preset, own, common = started.options["parameters"]
         assert list(names_used(preset)) == ["profile"]
         assert list(names_used(own)) == ["params_file"]
-        wanted = {"use_sim_time", "autostart", "device", "model_dir"}
+        wanted = {"use_sim_time", "autostart", "device", "model_dir", "cameras", "private"}
         if "simulation" in file.name:
             wanted |= {"scene", "seed"}
             assert list(names_used(common["scene"])) == ["world"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from beliefs import SECOND, event, scene, state
 from permanence.srv import CorrectMap, Explain, Forget, Recall, Restore, Snapshot, WhatIf
+from plans import person
 from rclpy.parameter import Parameter
 from ros_camera import FACTORY, Camera, topic
 from tabletop import Box, observe
@@ -23,13 +24,14 @@ from perception_nodes.ros.conversion import (
     events_to_msg,
     influences_to_msg,
     object_states_to_msg,
+    people_to_msg,
     slots_to_msg,
 )
 from perception_nodes.ros.interfaces import SLOTS, TopicSpec, camera_topics, node
 from perception_nodes.ros.qos import Intent, profile
 from perception_nodes.ros.rclpy_factory import interface
 from perception_nodes.ros.run import start
-from perception_nodes.scene import EventKind, Influence, SceneState
+from perception_nodes.scene import EventKind, Influence, Person, SceneState
 
 FRAME = SECOND // 10
 TOLD = {
@@ -58,8 +60,10 @@ def scenes() -> list[SceneState]:
 class Session:
     """A memory and somebody who tells it scenes and asks."""
 
-    def __init__(self, graph: Any, until: Callable[..., bool], file: Path) -> None:
-        override = [Parameter("file", value=str(file))]
+    def __init__(
+        self, graph: Any, until: Callable[..., bool], file: Path, *, private: bool = False
+    ) -> None:
+        override = [Parameter("file", value=str(file)), Parameter("private", value=private)]
         self.node = graph.add(MemoryNode(context=graph.context, parameter_overrides=override))
         self.graph, self.until, self.file = graph, until, file
         self.client = graph.client("teller")
@@ -183,14 +187,15 @@ def test_a_corrected_map_moves_what_is_stored_and_not_what_comes(session: Sessio
     assert (refused.success, "instead of 1" in refused.message) == (False, True)
 
 
-def test_what_happened_in_view_of_a_camera_gets_a_picture(
-    graph: Any, until: Callable[..., bool], tmp_path: Path
-) -> None:
-    session = Session(graph, until, tmp_path / "memory.db")
+def move_in_view(session: Session, people: Sequence[Person] | None = None) -> None:
+    """A box moves in the second of three images; people are told of, or nobody tells of any."""
     feeds = replace(node("memory"), subscribes=(SLOTS, *camera_topics("camera")))
     camera = Camera(session.client, feeds)
-    names = ("slots", "camera/color/image_raw", "camera/color/camera_info")
-    assert until(lambda: all(camera.publishers[n].get_subscription_count() for n in names))
+    names = ["slots", "camera/color/image_raw", "camera/color/camera_info"]
+    crowd = session._publisher(topic("embodmocap", "people"))
+    publishers = [*(camera.publishers[name] for name in names), crowd]
+    assert session.until(lambda: all(p.get_subscription_count() for p in publishers))
+    names += [] if people is None else ["people"]
     box = Box((0.0, 0.0, 0.05), (0.1, 0.1, 0.1), (220.0, 40.0, 40.0))
     for number in range(1, 4):
         frame, slots = observe([box], number * FRAME)
@@ -200,10 +205,31 @@ def test_what_happened_in_view_of_a_camera_gets_a_picture(
                 camera.publishers[name].publish(message)
         shown = slots_to_msg(slots, frame.pose, "map", FACTORY)
         camera.publishers["slots"].publish(shown)
-        assert until(lambda: all(session._came(name, heard) for name in names))  # noqa: B023
+        if people is not None:
+            crowd.publish(people_to_msg(people, frame.stamp, "map", FACTORY))
+        assert session.until(lambda: all(session._came(name, heard) for name in names))  # noqa: B023
         seen = state("o1", frame.stamp, box.center)
         moved = [event(frame.stamp, EventKind.MOVED, "o1")] if number == 2 else []
         session.tell(scene(frame.stamp, seen, events=moved))
+
+
+@pytest.mark.parametrize("people", [None, [person("anna", 0.5, 0.5, FRAME)]])
+def test_in_private_no_picture_is_kept_of_people_or_while_nobody_tells_of_any(
+    graph: Any, until: Callable[..., bool], tmp_path: Path, people: Sequence[Person] | None
+) -> None:
+    session = Session(graph, until, tmp_path / "memory.db", private=True)
+    move_in_view(session, people)
+    with MemoryReader(session.file) as memory:
+        assert not memory.keyframes()
+        assert any(e.kind == EventKind.MOVED for e in memory.events())
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_what_happened_in_view_of_a_camera_gets_a_picture(
+    graph: Any, until: Callable[..., bool], tmp_path: Path, private: bool
+) -> None:
+    session = Session(graph, until, tmp_path / "memory.db", private=private)
+    move_in_view(session, people=[] if private else None)
     with MemoryReader(session.file) as memory:
         (picture,) = memory.keyframes()
         assert (picture.object, picture.stamp, picture.camera) == ("o1", 2 * FRAME, "camera")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -252,6 +253,28 @@ def test_a_plan_whose_cost_is_not_finite_is_not_carried_out(bench: Bench) -> Non
     bench.send(achieve(0.2))
     assert bench.until(lambda: bench.holds("is not finite"))
     assert not bench.world.commands
+
+
+def test_while_a_plan_is_past_its_deadline_the_pusher_stands_and_the_node_says_so(
+    bench: Bench,
+) -> None:
+    gate = threading.Event()
+
+    def late(made: Any) -> Any:
+        gate.wait(60.0)
+        return made
+
+    bench.node._solver.spoil = late
+    bench.enable()
+    bench.send(achieve(0.4))
+    assert bench.until(lambda: bench.holds("planning"))
+    assert not bench.world.commands
+    gate.set()
+    assert bench.until(bench.moves)
+    gate.clear()
+    assert bench.until(lambda: bench.holds("planning")), "what was planned before has ended"
+    gate.set()
+    assert bench.until(bench.moves)
 
 
 def test_a_solver_that_raises_or_finds_nothing_leaves_the_pusher_where_it_is(bench: Bench) -> None:
