@@ -59,6 +59,9 @@ class Foresight:
     def learn(self, objects: Sequence[ObjectState]) -> tuple[ObjectState, ...]:
         """The states after a frame with what is believed of their mass and friction."""
         found = self._physics.update(objects, self._actor)
+        if self._learned is not None:
+            # the tracker keeps what it was told at the start, and asks the model with that
+            self._learned[0].tell_physics(found)
         return tuple(
             replace(item, log_mass=found[item.id][0], log_friction=found[item.id][1])
             for item in objects

@@ -7,7 +7,7 @@ filter). `CjepaMotion` answers with the learned world model.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ from perception_nodes.cjepa.actors import Actor
 from perception_nodes.cjepa.bodies import INTERVAL, POSITION, ROTATION, VELOCITY
 from perception_nodes.cjepa.history import STEP, History
 from perception_nodes.cjepa.model import AGE, HISTORY, MAX_BODIES, Bodies, WorldModel, nearest
-from perception_nodes.scene import ObjectState
+from perception_nodes.scene import Gaussian, ObjectState
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +69,11 @@ class CjepaMotion:
         self._actor: Actor | None = None
         self._ahead: dict[str, tuple[Floats, Floats, Floats]] = {}
         self._said: dict[str, Floats] = {}
+        self._physics: Mapping[str, tuple[Gaussian, Gaussian]] = {}
+
+    def tell_physics(self, beliefs: Mapping[str, tuple[Gaussian, Gaussian]]) -> None:
+        """What was learned of log mass and log friction, by id; it counts until told anew."""
+        self._physics = beliefs
 
     def tell_actor(self, actor: Actor | None) -> None:
         """Who pushes at the time of the frame to come; it counts for that frame only."""
@@ -87,10 +92,16 @@ class CjepaMotion:
             then = objects[0].stamp
             actor, self._actor = self._actor, None
             robot = None if actor is None else actor.before((stamp - then) * 1e-9)
-            if self._history.note(then, objects, robot):
+            if self._history.note(then, [self._with_physics(o) for o in objects], robot):
                 self._ahead = self._foresee(unseen)
         share = min(max((stamp - self._history.stamp) / STEP, 0.0), 1.5)
         return {name: _between(*self._ahead[name], share) for name in unseen if name in self._ahead}
+
+    def _with_physics(self, item: ObjectState) -> ObjectState:
+        if item.id not in self._physics:
+            return item
+        mass, friction = self._physics[item.id]
+        return replace(item, log_mass=mass, log_friction=friction)
 
     def _foresee(self, unseen: set[str]) -> dict[str, tuple[Floats, Floats, Floats]]:
         """By id of what moves unseen: state now, state one step ahead, its deviations."""

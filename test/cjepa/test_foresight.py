@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from perception_nodes.cjepa.actors import Actor
 from perception_nodes.cjepa.foresight import Foresight, make_foresight
 from perception_nodes.cjepa.loading import load_world_model
-from perception_nodes.cjepa.model import WorldModel
+from perception_nodes.cjepa.model import Bodies, Rollout, WorldModel
 from perception_nodes.cjepa.names import KALMAN, LEARNED
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.geometry.pose import Pose
@@ -154,3 +155,25 @@ def test_states_come_with_beliefs_of_mass_and_friction_and_lose_nothing_else() -
     assert [s.id for s in found] == ["o1", "o2"]
     assert found[0].log_mass.variance < states[0].log_mass.variance
     assert found[0].position is states[0].position
+
+
+def test_an_unseen_object_moves_on_as_heavy_and_rough_as_was_learned(
+    model: WorldModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[np.ndarray] = []
+    roll = model.roll
+
+    def spy(history: list[Bodies], *rest: Any) -> Rollout:
+        asked.append(history[-1].physics[0])
+        return roll(history, *rest)
+
+    monkeypatch.setattr(model, "roll", spy)
+    foresight = Foresight(model)
+    assert foresight.motion is not None
+    states = [mug(0.0, SECOND)]
+    learned = foresight.learn(states)[0]
+    # the tracker goes on with what it knew: states without what was learned
+    foresight.motion.advance(SECOND + 2 * STEP, [mug(0.0, SECOND + STEP, seen=False)])
+    mass, friction = learned.log_mass, learned.log_friction
+    assert mass != states[0].log_mass
+    assert asked[-1].tolist() == [mass.mean, mass.variance, friction.mean, friction.variance]
