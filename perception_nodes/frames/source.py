@@ -23,6 +23,7 @@ from perception_nodes.frames.poses import (
     world_frame_above,
 )
 from perception_nodes.frames.realsense import ViewerConstants
+from perception_nodes.frames.robot_input import RobotInput, is_description
 from perception_nodes.frames.topics import CAMERA_INFO, TopicChoice, find_cameras
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.geometry.transforms import BACKWARD_JUMP_NS, TransformBuffer
@@ -62,6 +63,8 @@ class _Outside:
 
 class FrameSource:
     """Iterates over the samples of a recording, in order of time.
+
+    Where the recording has a robot's description, its own links are masked.
 
     Every pair of color and depth is delivered; what can't be is counted in `drops` and explained in
     `notes`, both complete when the iteration has ended. Pictures whose pose can't be known are
@@ -103,6 +106,8 @@ class FrameSource:
         ]
         for topic, message in opening.infos.items():
             self._take_info(topic, message)
+        self._robot = RobotInput(self._transforms, self._account)
+        self._description_topics = {t.name for t in bag.topics.values() if is_description(t)}
         self._truth: dict[int, Truth] = {}
         self._truth_topics = {t for t in bag.topics if t.endswith(_TRUTH)}
         self._waiting: list[_Waiting] = []  # in order of time
@@ -135,7 +140,7 @@ class FrameSource:
         names = {t for camera in self.cameras for t in camera.all()} | self._truth_topics
         if isinstance(self._origin, OdometryTopicPoses):
             names.add(self._origin.topic)
-        return names | self._transform_topics
+        return names | self._transform_topics | self._description_topics
 
     def __iter__(self) -> Iterator[Sample]:
         log_time = 0
@@ -165,6 +170,8 @@ class FrameSource:
             self._place_waiting()
         elif topic in self._truth_topics:
             self._take_truth(data)
+        elif topic in self._description_topics:
+            self._robot.describe(data.data)
         elif message.type_name == ODOMETRY:
             assert isinstance(self._origin, OdometryTopicPoses)
             self._origin.take(data, time_from_msg(data.header.stamp))
@@ -253,7 +260,7 @@ class FrameSource:
                 picture.depth,
                 first.pose,
             )
-            yield Sample(frame, self._truth.pop(picture.stamp, None))
+            yield Sample(self._robot.without_robot(frame), self._truth.pop(picture.stamp, None))
 
     def _turn(self, camera: str, stamp: int) -> tuple[int, int]:
         """The place of a picture in the order of its camera, whose clock may have jumped back."""
