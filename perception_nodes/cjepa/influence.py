@@ -13,12 +13,14 @@ import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.actors import ROBOT
-from perception_nodes.cjepa.bodies import INTERVAL, POSITION, box_gaps
+from perception_nodes.cjepa.bodies import INTERVAL, POSITION, VELOCITY, box_gaps, reach
 from perception_nodes.cjepa.model import Bodies, Rollout, WorldModel
 from perception_nodes.scene import Influence
 
 _NEAR = 0.1
 """Gap of boxes, m, beyond which the network's messages have faded to less than a thousandth."""
+_LEVEL = 0.01
+"""Difference of bottoms, m, from which one object may lie on another."""
 
 
 def influences(
@@ -57,10 +59,14 @@ def influences(
 
 
 def _near_others(now: Bodies, ahead: Rollout) -> tuple[int, ...]:
-    """Indices of objects that come near another: the network hears of no other neighbor."""
+    """Indices of objects that may matter to another: what is far, or rests beside it, does not."""
     course = np.concatenate((now.states[None], ahead.states[0]))
-    gaps = box_gaps(course, np.broadcast_to(now.size, (*course.shape[:2], 3)))
-    return tuple(int(i) for i in np.flatnonzero((gaps < _NEAR).any(axis=(0, 2))))
+    size = np.broadcast_to(now.size, (*course.shape[:2], 3))
+    moves = (course[..., VELOCITY] != 0.0).any(axis=-1)
+    bottom = course[..., 2] - reach(course, size)[..., 2]
+    carries = np.abs(bottom[..., :, None] - bottom[..., None, :]) > _LEVEL
+    acts = (box_gaps(course, size) < _NEAR) & (moves[..., :, None] | moves[..., None, :] | carries)
+    return tuple(int(i) for i in np.flatnonzero(acts.any(axis=(0, 2))))
 
 
 def _changed(

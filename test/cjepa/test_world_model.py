@@ -333,8 +333,17 @@ def test_many_ways_of_the_robot_are_asked_for_once(model: WorldModel, network: S
     assert len(network.calls[-1]["states"]) == 5
 
 
-def test_who_is_far_from_all_others_is_not_left_out(model: WorldModel, network: StraightOn) -> None:
-    near = [thing("a", (0, 0, 0.03)), thing("b", (0.09, 0, 0.03))]
+@pytest.mark.parametrize(
+    ("heights", "speed", "asked"),
+    [((0.03, 0.03), 0.2, [4, 8]), ((0.03, 0.03), 0.0, [4]), ((0.03, 0.09), 0.0, [4, 8])],
+)
+def test_only_who_may_matter_to_another_is_left_out(
+    network: StraightOn, heights: tuple[float, float], speed: float, asked: list[int]
+) -> None:
+    """Two side by side, one of which moves; both at rest; or one on the other."""
+    place = 0.12 if heights[0] == heights[1] else 0.0
+    near = [thing("a", (0, 0, heights[0]), (0, speed, 0)), thing("b", (place, 0, heights[1]))]
     alone = [thing(f"far{k}", (1.0 + k, 1.0, 0.03)) for k in range(4)]
+    model = WorldModel(network, Calibration())
     influences(model, [Bodies.of([*near, *alone])] * 3, 1)
-    assert [len(call["states"]) for call in network.calls] == [4, 8]
+    assert [len(call["states"]) for call in network.calls] == asked
