@@ -4,10 +4,11 @@ A camera looks at a table, turns away by 80 degrees for three seconds, and comes
 place, 30 to 80 degrees around the table. The pose that the robot believes drifts meanwhile. An
 object is the one whose mask the state's center falls on; of those known before and shown after,
 how many have their old id? Ways to see: the depth finder; the learned encoder as it is, without
-latents (geometry and color alone match), without key frames, and with slots that start from those
-of the frame before.
+latents (geometry and color alone match), without key frames, with slots that start from those of
+the frame before, and another network that was trained in the same way with screen RoPE
+(`permanence train viewrope --set encoding=screen`), if one is given.
 
-    python bench/identity.py [--card FILE]
+    python bench/identity.py [--card FILE] [--screen FILE]
 """
 
 from __future__ import annotations
@@ -159,6 +160,7 @@ def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--card", type=Path, default=weights_folder() / "viewrope.yaml")
+    parser.add_argument("--screen", type=Path, help="card of a network trained with screen RoPE")
     parser.add_argument("--tier", choices=("cpu", "full"), default="cpu", help="both the same")
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -170,6 +172,9 @@ def main() -> None:
         "learned, no key frames": lambda: LearnedFinder(network, _NoKeyFrames()),
         "learned, persistent": lambda: LearnedFinder(network, persistent=True),
     }
+    if args.screen is not None:
+        other = load_network(args.screen, "cpu", threads=1)
+        sources["learned, screen RoPE"] = lambda: LearnedFinder(other)
     figures: dict[str, Any] = {}
     for drift in DRIFTS:
         rows: dict[str, list[dict[str, int]]] = {name: [] for name in sources}

@@ -95,7 +95,8 @@ def _topics(spec: NodeSpec) -> list[str]:
     parts = []
     for title, topics in (("Subscribes", spec.subscribes), ("Publishes", spec.publishes)):
         rows = [_topic(topic) for topic in topics]
-        parts.append(_table((title, "type", "QoS", ""), rows))
+        if rows:
+            parts.append(_table((title, "type", "QoS", ""), rows))
     offers = [*spec.services, *spec.actions]
     if offers:
         parts.append(_table(("Offers", "type", ""), [_service(offer) for offer in offers]))

@@ -6,6 +6,7 @@ Subscribes: see `perception_nodes.ros.interfaces`. It publishes nothing.
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +133,7 @@ class ViewNode(ManagedNode[ViewParameters]):
 
     def _show(self, message: Any) -> None:
         """New object states: the page gets them with the newest of all else."""
+        began = time.perf_counter()
         stamp = time_from_msg(message.header.stamp)
         slots, frame = self._seen(stamp)
         state = SceneState(
@@ -145,6 +147,7 @@ class ViewNode(ManagedNode[ViewParameters]):
         )
         self._events.clear()
         self._viewer.show(frame, state, self._plan if self._plan.status else None)
+        self.finished(stamp, began)
 
     def _seen(self, stamp: int) -> tuple[Slots, Any]:
         """The newest slots, with masks if there are any, and the picture that they are of."""
