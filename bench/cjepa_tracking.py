@@ -178,7 +178,8 @@ def main() -> None:
         for arm, found in run(seed, args.frames, model).items():
             scenes[arm].append(found)
             print(seed, arm, found, flush=True)
-    write_result("cjepa_tracking", {"first": args.first, "scenes": scenes})
+        # after each scene, so that minutes are not lost
+        write_result("cjepa_tracking", {"first": args.first, "scenes": scenes})
 
 
 if __name__ == "__main__":

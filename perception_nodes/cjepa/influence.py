@@ -13,7 +13,14 @@ import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.actors import ROBOT
-from perception_nodes.cjepa.bodies import INTERVAL, POSITION, VELOCITY, box_gaps, reach
+from perception_nodes.cjepa.bodies import (
+    INTERVAL,
+    POSITION,
+    STOP_SPEED,
+    VELOCITY,
+    box_gaps,
+    reach,
+)
 from perception_nodes.cjepa.model import Bodies, Rollout, WorldModel
 from perception_nodes.scene import Influence
 
@@ -62,7 +69,7 @@ def _near_others(now: Bodies, ahead: Rollout) -> tuple[int, ...]:
     """Indices of objects that may matter to another: what is far, or rests beside it, does not."""
     course = np.concatenate((now.states[None], ahead.states[0]))
     size = np.broadcast_to(now.size, (*course.shape[:2], 3))
-    moves = (course[..., VELOCITY] != 0.0).any(axis=-1)
+    moves = np.linalg.norm(course[..., VELOCITY], axis=-1) > STOP_SPEED
     bottom = course[..., 2] - reach(course, size)[..., 2]
     carries = np.abs(bottom[..., :, None] - bottom[..., None, :]) > _LEVEL
     acts = (box_gaps(course, size) < _NEAR) & (moves[..., :, None] | moves[..., None, :] | carries)
