@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TRAIN := .venv-train
+DOCS := .venv-docs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-core test-ros test-train lint bench evidence clean
+.PHONY: demo test test-core test-ros test-train lint bench evidence docs clean
 
 demo: $(VENV)/.sim
 	$(BIN)/permanence demo -o out
@@ -40,8 +41,13 @@ evidence: $(if $(RUN),$(TRAIN)/.train,$(VENV)/.dev)
 	cd bench && ../$(if $(RUN),$(TRAIN),$(VENV))/bin/python -m evidence.pages \
 	  $(if $(RUN),--run --tier $(or $(TIER),cpu))
 
+# The pages of docs/ and an API reference from the docstrings; nothing of it is on the robot.
+docs: $(DOCS)/.docs
+	$(DOCS)/bin/mkdocs build --quiet --strict
+	@echo "open out/site/index.html in a browser"
+
 clean:
-	rm -rf $(VENV) $(TRAIN) .venv-ros build install log out
+	rm -rf $(VENV) $(TRAIN) $(DOCS) .venv-ros build install log out
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -64,4 +70,11 @@ $(TRAIN)/.train: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
 	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  -e ".[sim,train,cpu,dev]"
+	@touch $@
+
+$(DOCS)/.docs: pyproject.toml
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -c 'import tomllib; d = tomllib.load(open("pyproject.toml", "rb")); \
+	  print(*d["project"]["optional-dependencies"]["docs"], sep="\n")' > $(DOCS)/pins.txt
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r $(DOCS)/pins.txt
 	@touch $@

@@ -1,7 +1,8 @@
 """Write the evidence pages from committed results: `python -m evidence.pages` in bench/.
 
 A page is a module `evidence/page_NAME.py` with `MEASURE`, the scripts whose results it shows, and
-`page(results)`, which returns the files to write below docs/evidence. `make evidence` writes all;
+`page(results)`, which returns the files to write below docs/evidence; `BY_HAND` if its scripts take
+hours or need more than Python. `make evidence` writes all;
 `make evidence RUN=1` first measures again.
 """
 
@@ -45,6 +46,9 @@ def files(name: str, results: Path = BENCH / "results") -> dict[str, str]:
 def measure(name: str, tier: str) -> None:
     """Run the scripts of a page again."""
     module = importlib.import_module(f"evidence.page_{name}")
+    if getattr(module, "BY_HAND", False):
+        print(f"{name} is measured by hand: see its page")
+        return
     for script in module.MEASURE:
         subprocess.run([sys.executable, str(BENCH / script), "--tier", tier], check=True)
 

@@ -1,0 +1,109 @@
+"""The page of what the nodes use on a computer, and of an hour without a pause."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import Any
+
+from evidence.tables import table
+
+MEASURE = ("resources.py", "soak.py")
+BY_HAND = True
+"""One takes an hour, the other needs ROS."""
+_RESOURCES = "python scripts/with_ros.py python bench/resources.py"
+_SOAK = "python bench/soak.py"
+_INTRODUCTION = """\
+# On a robot: what the nodes use
+
+Measured on the `rclpy` wheels (Kilted), not yet on a robot, nor on Jazzy: [ros.md](../ros.md).
+"""
+_CASES = ("inactive", "active, no images", "15 Hz", "30 Hz")
+_SOAKED = {
+    "resident_mb": "resident memory, MB",
+    "handles": "open handles",
+    "threads": "threads",
+    "python_objects": "Python objects",
+    "cpu_ms_per_frame": "processor time a frame, ms",
+    "latency_p50_ms": "latency p50, ms",
+    "latency_p95_ms": "latency p95, ms",
+    "memory_file_mb": "memory file, MB",
+}
+
+
+def page(results: dict[str, Any]) -> dict[str, str]:
+    """docs/evidence/robot.md."""
+    parts = [_INTRODUCTION]
+    for name, title, command, write in (
+        ("resources", "Each node", _RESOURCES, _resources),
+        ("soak", "An hour without a pause", _SOAK, _soak),
+    ):
+        result = results[name]
+        parts.append(f"## {title}\n")
+        if result is None:
+            parts.append(f"Not measured yet: `{command}`.\n")
+            continue
+        machine = result["machine"]
+        parts.append(
+            f"{result['date']}, {machine['cpu']}, {machine['cores']} shared cores: `{command}`.\n"
+        )
+        parts += write(result["figures"])
+    return {"robot.md": "\n".join(parts)}
+
+
+def _text(paragraph: str) -> str:
+    return fill(paragraph, 99) + "\n"
+
+
+def _resources(figures: dict[str, Any]) -> list[str]:
+    rows = [
+        [
+            name,
+            node,
+            row["cpu_percent"],
+            row["resident_mb"],
+            row["latency_ms"],
+            row["processing_ms"],
+            row["output"].rpartition(", ")[2],
+        ]
+        for name in _CASES
+        for node, row in figures["cases"][name]["nodes"].items()
+    ]
+    load = figures["load_before_and_meanwhile"]
+    return [
+        _text(
+            "Each node in a process of its own, images of 640x480 of a simulated table. CPU in "
+            "percent of one core, with the finder's own process; resident memory, of which the "
+            "processes share a part; latency is the age of the image when the result left, "
+            "processing the time that was worked on it, both p50/p95/p99. The planner has no goal. "
+            f"The load average of the machine was {load:g}: where it is above the number of "
+            "cores, other work took part of them, so that rates and latencies are worse than the "
+            "nodes'."
+        ),
+        table(
+            ["", "node", "CPU, %", "memory, MB", "latency, ms", "processing, ms", "output"], rows
+        ),
+    ]
+
+
+def _soak(figures: dict[str, Any]) -> list[str]:
+    rows = []
+    for key, name in _SOAKED.items():
+        found = figures.get(key)
+        if found is not None and "per_hour" in found:
+            slope = f"{found['per_hour']:+.2f} \u00b1 {1.96 * found['per_hour_error']:.2f}"
+            rows.append([name, found["settled"], found["end"], slope])
+    return [
+        _text(
+            f"The whole pipeline on the example recording in a loop, {figures['rate']:g} frames a "
+            f"second for {figures['minutes']:g} minutes ({figures['frames']} frames): finder, "
+            "tracker, memory on disk, recording and report. Slopes are fitted after the first "
+            "tenth, with 95 % intervals that take the minutes for independent. Other work shared "
+            "the machine, which processor time does not count but caches feel."
+        ),
+        table(["", "settled", "end", "slope an hour"], rows),
+        _text(
+            "The page of the report is the only part that grows with the length of a run, since "
+            "it shows all of it; a robot does not write it. Tracker, futures, memory and recording "
+            "keep as many Python objects after 1,500 frames as after 500."
+        ),
+    ]
