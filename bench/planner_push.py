@@ -24,7 +24,7 @@ from perception_simulation.push_task import push_task
 
 SUCCESS = 0.03
 FIRST_SEED = 100
-_SECONDS = 5.0
+_SECONDS = 0.5
 
 
 def push(seed: int, hidden: bool) -> dict[str, Any] | None:

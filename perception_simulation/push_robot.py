@@ -140,7 +140,7 @@ class PushRobot:
             return
         self.account.object_id = near[0].id
         target = np.array([*self.task.target, near[0].position[2]])
-        goal = Goal(near[0].id, Pose(near[0].pose.rotation, target), 0.02, deadline=35.0)
+        goal = Goal(near[0].id, Pose(near[0].pose.rotation, target), 0.01, deadline=35.0)
         refused = self._pilot.pursue(goal, state.stamp)
         if refused:
             self.account.over, self.account.reason = True, refused
