@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 from perception_nodes.scene import Event, Frame, ObjectState, SceneState, Visibility
 from perception_nodes.score.hidden import SHORTEST_EPISODE
 
+MAX_SPANS = 1000
 MAX_EVENTS = 2000
 _MAX_PATH = 600
 _MAX_TRACKS = 1000
@@ -92,7 +93,8 @@ class Track:
         index: Order of appearance, which gives the color.
         state: The newest belief.
         path: Where it was believed to be, thinned.
-        spans: How visible it was, gapless while it was known.
+        spans: How visible it was, gapless while it was known; of very many the short ones count as
+            what was before them.
     """
 
     def __init__(self, index: int, state: ObjectState) -> None:
@@ -100,6 +102,7 @@ class Track:
         self.state = state
         self.path: Decimated[Point] = Decimated()
         self.spans: list[Span] = []
+        self._shortest = SHORTEST_EPISODE
 
     def add(self, t: float, state: ObjectState) -> None:
         """Take the belief of the next frame."""
@@ -114,6 +117,23 @@ class Track:
         self.spans[-1] = last._replace(end=t)
         if last.visibility != state.visibility:
             self.spans.append(Span(t, t, state.visibility))
+            if len(self.spans) > MAX_SPANS:
+                self._thin()
+
+    def _thin(self) -> None:
+        """Let flicker go, and each time longer flicker, until there is room again."""
+        *past, now = self.spans
+        while len(past) > MAX_SPANS // 2:
+            kept = past[:1]
+            for span in past[1:]:
+                last = kept[-1]
+                if span.end - span.begin < self._shortest or span.visibility == last.visibility:
+                    kept[-1] = last._replace(end=span.end)
+                else:
+                    kept.append(span)
+            past = kept
+            self._shortest *= 2.0
+        self.spans = [*past, now]
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from beliefs import SECOND, event, scene, state
 
 from perception_nodes.geometry.camera import Camera
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.report.record import MAX_EVENTS, Decimated, Episode, RunRecord
+from perception_nodes.report.record import MAX_EVENTS, MAX_SPANS, Decimated, Episode, RunRecord
 from perception_nodes.report.story import headline
 from perception_nodes.report.summary import RunSummary
 from perception_nodes.scene import EventKind, Frame, Visibility
@@ -90,6 +90,20 @@ def test_flicker_is_no_episode() -> None:
         )
     assert episodes(run) == []
     assert "none of them ever out of sight" in told(run)
+
+
+def test_endless_flicker_takes_bounded_room_and_true_episodes_stay() -> None:
+    run, step = RunRecord(), SECOND // 20
+    for k in range(3 * MAX_SPANS):
+        hidden = 500 <= k < 600 or (k % 2 and not 400 <= k < 700)
+        known = state("o1", k * step, visibility=OCCLUDED if hidden else VISIBLE)
+        run.add(frame(k * step), scene(k * step, known), {})
+    spans = run.tracks["o1"].spans
+    assert len(spans) <= MAX_SPANS
+    assert all(a.end == b.begin for a, b in itertools.pairwise(spans))
+    assert spans[-1].end == run.duration
+    (kept,) = (e for e in episodes(run) if e.end - e.begin > 4.0)
+    assert (kept.begin, kept.end) == pytest.approx((25.0, 30.0))
 
 
 def test_time_goes_on_where_the_clock_jumps_back() -> None:
