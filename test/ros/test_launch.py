@@ -160,7 +160,9 @@ def test_nodes_start_together_or_apart_and_all_of_them_exist(file: Path) -> None
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
-def test_people_are_followed_only_if_asked_and_by_the_same_camera(file: Path) -> None:
+def test_people_are_followed_only_if_asked_by_the_same_camera_and_all_nodes_may_respawn(
+    file: Path,
+) -> None:
     started = {n.options["executable"]: n.options for n in ours(actions(file))}
     (wanted,) = started["embodmocap"]["condition"].given
     assert type(wanted).__name__ == "AndSubstitution"
@@ -175,6 +177,7 @@ def test_people_are_followed_only_if_asked_and_by_the_same_camera(file: Path) ->
             same = remapped.get(f"camera/{topic}", f"camera/{topic}")
             first = remapped[f"camera_a/{topic}"]
             assert first == same or list(names_used(first)) == list(names_used(same)) != []
+        assert list(names_used(options["respawn"])) == ["use_respawn"]
     declared = {a.given[0]: a.options for a in of("DeclareLaunchArgument", actions(file))}
     assert declared["people"]["default_value"] == "false"
     assert declared["cameras"]["default_value"] == ("2" if "gazebo" in file.name else "1")
