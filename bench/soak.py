@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from perception_nodes.viewrope.depth_finder import DepthFinder
 SETTLED = 0.1
 
 
-def paced(samples: Sequence[Sample], rate: float, minutes: float) -> Iterator[Sample]:
+def paced(samples: Sequence[Sample], rate: float, minutes: float, watch: Watch) -> Iterator[Sample]:
     """The same images again and again, stamped and handed out by the clock."""
     first, began = samples[0].frame.stamp, time.monotonic()
     for number, sample in enumerate(itertools.cycle(samples)):
@@ -49,6 +49,7 @@ def paced(samples: Sequence[Sample], rate: float, minutes: float) -> Iterator[Sa
         if due > began + 60.0 * minutes:
             return
         time.sleep(max(0.0, due - time.monotonic()))
+        watch.given = time.monotonic(), time.process_time()
         yield Sample(replace(sample.frame, stamp=first + round(number * 1e9 / rate)), None)
 
 
@@ -60,28 +61,34 @@ class Watch:
     memory: Path
     cpu: float = 0.0
     since: float = 0.0
-    frames: int = 0
+    given: tuple[float, float] = (0.0, 0.0)
+    latencies: list[tuple[float, float]] = field(default_factory=list)
 
     def __call__(self) -> None:
         """After a frame."""
-        now = time.monotonic()
+        now, cpu = time.monotonic(), time.process_time()
         self.since = self.since or now
-        self.frames += 1
+        self.latencies.append((now - self.given[0], cpu - self.given[1]))
         if now - self.since < 60.0:
             return
-        cpu = time.process_time()
+        middle, most = 1e3 * np.percentile(self.latencies, (50, 95), axis=0)
         self.rows.append(
             {
                 "resident_mb": resident(),
                 "handles": float(len(list(Path("/proc/self/fd").iterdir()))),
                 "threads": float(threading.active_count()),
                 "python_objects": float(len(gc.get_objects())),
-                "cpu_ms_per_frame": 1e3 * (cpu - self.cpu) / self.frames,
+                "cpu_ms_per_frame": 1e3 * (cpu - self.cpu) / len(self.latencies),
+                "latency_p50_ms": float(middle[0]),
+                "latency_p95_ms": float(most[0]),
+                "latency_p50_cpu_ms": float(middle[1]),
+                "latency_p95_cpu_ms": float(most[1]),
                 "memory_file_mb": self.memory.stat().st_size / 1e6,
             }
         )
         print(len(self.rows), {k: round(v, 1) for k, v in self.rows[-1].items()}, flush=True)
-        self.cpu, self.since, self.frames = cpu, now, 0
+        self.cpu, self.since = cpu, now
+        self.latencies.clear()
 
 
 def main() -> None:
@@ -99,7 +106,7 @@ def main() -> None:
         report = ReportSink(folder, "soak")
         watch = Watch([], folder / "memory.db", time.process_time())
         pipeline = Pipeline(DepthFinder(), ObjectTracker(), memory)
-        stream = paced(images, args.rate, args.minutes)
+        stream = paced(images, args.rate, args.minutes, watch)
         outcome = run(stream, pipeline, [recorder, report], watch)
         report.close(RunSummary("soak", outcome.frames, outcome.duration, 0.0, ""))
     figures = {"minutes": args.minutes, "rate": args.rate, "frames": outcome.frames}

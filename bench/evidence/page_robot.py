@@ -26,6 +26,8 @@ _SOAKED = {
     "cpu_ms_per_frame": "processor time a frame, ms",
     "latency_p50_ms": "latency p50, ms",
     "latency_p95_ms": "latency p95, ms",
+    "latency_p50_cpu_ms": "latency p50, ms of the processor",
+    "latency_p95_cpu_ms": "latency p95, ms of the processor",
     "memory_file_mb": "memory file, MB",
 }
 
