@@ -20,7 +20,6 @@ import numpy as np
 from common import write_result
 
 from perception_nodes.arrays import Floats
-from perception_nodes.cjepa.actors import ROBOT, Actor
 from perception_nodes.cjepa.foresight import Foresight
 from perception_nodes.cjepa.loading import load_world_model
 from perception_nodes.cjepa.model import WorldModel
@@ -40,6 +39,7 @@ from perception_nodes.viewrope.depth_finder import DepthFinder
 from perception_simulation.generator import generate
 from perception_simulation.model import PUSHER
 from perception_simulation.simulator import Simulator
+from perception_simulation.tool import tool
 
 ARMS = ("Kalman filter", "world model", "world model, robot told")
 PARTS = ("visible", "hidden_untouched", "hidden_pushed")
@@ -119,7 +119,7 @@ def run(seed: int, frames: int, model: WorldModel) -> dict[str, dict[str, Any]]:
         count += 1
         for arm in ARMS:
             if arm == ARMS[2] and sample.truth is not None:
-                foresights[arm].tell(robot(sample.truth))
+                foresights[arm].tell(tool(sample.truth))
             seconds[arm] += believe(pipelines[arm], look, sample, (scores[arm], pushed[arm]))
     return {
         arm: {
@@ -142,15 +142,6 @@ def believe(
     if sample.truth is not None:
         scores[1].write(sample.truth, state.objects)
     return spent
-
-
-def robot(truth: Truth) -> Actor | None:
-    """The simulated robot's tool, as its joints tell."""
-    for item in truth.objects:
-        if item.label == PUSHER:
-            tip = item.position - np.array([0.0, 0.0, item.size[2] / 2.0])
-            return Actor(ROBOT, tip, item.velocity)
-    return None
 
 
 def row(figures: dict[str, Any]) -> dict[str, Any]:

@@ -66,23 +66,25 @@ def _simulate(args: argparse.Namespace) -> int:
     from perception_nodes.session import About, Outputs, run_session
     from perception_simulation.scene_file import load_scene
     from perception_simulation.simulator import Simulator
+    from perception_simulation.tool import told_of_tool
 
     scene = load_scene(resource("worlds") / "demo.yaml")
     if args.seed is not None:
         scene = replace(scene, seed=args.seed)
     simulator = Simulator(scene)
+    foresight = chosen_foresight(args)
     folder = args.output
     outputs = Outputs(folder / "objects.mcap", folder, folder / "memory.db")
     with viewing(args.view, "demo", outputs.memory) as views:
         result = run_session(
-            simulator,
+            told_of_tool(simulator, foresight),
             "demo",
             outputs,
             lambda: About("the simulator"),
             command=shlex.join(["permanence", *sys.argv[1:]]),
             total=len(simulator),
             slots=chosen_source(args),
-            foresight=chosen_foresight(args),
+            foresight=foresight,
             extra_sinks=views,
         )
         _print(result, outputs)
