@@ -33,8 +33,8 @@ from perception_nodes.scene import (
     Truth,
     Visibility,
 )
-from perception_nodes.score.score import gate
 from perception_nodes.score.sink import ScoreSink
+from perception_nodes.score.unasked import gate
 from perception_nodes.viewrope.depth_finder import DepthFinder
 from perception_simulation.generator import generate
 from perception_simulation.model import PUSHER
