@@ -42,6 +42,7 @@ _RECENT = 0.5
 _SHIFTED = 0.2
 _MAX_HELD = 3
 _CARRIED_SPEED = 0.3
+_LOOK_BENEATH = 4
 _HANGING = 3_000_000_000
 _MIN_EXTENT = 0.1
 _MAX_ODDS = 4.6
@@ -253,6 +254,11 @@ class Track:
         return np.asarray(
             self.size + np.where(larger, _CUT_GROWTH, _CUT_DECAY) * (size - self.size)
         )
+
+    @property
+    def settled(self) -> bool:
+        """Whether it rests on something, so that there is no need to look beneath it each time."""
+        return not self.motion.moving and self.held == 0 and self.hits % _LOOK_BENEATH > 0
 
     def bear(self, hovering: bool | None) -> None:
         """Note whether something bears it, if that can be seen.

@@ -206,8 +206,9 @@ class ObjectTracker:
                 track.touch(frame.stamp)
             else:
                 track.see(frame.stamp, sightings[j], dt, self._parameters)
-                points = sightings[j].points
-                track.bear(hovers(frame, slots.labels, sightings[j].slot.index, points))
+                slot, points = sightings[j].slot, sightings[j].points
+                looked = not track.settled
+                track.bear(hovers(frame, slots.labels, slot.index, points) if looked else None)
             self._judge(track, frame, Visibility.VISIBLE)
             if track.hidden:
                 self._welcome_back(track, hidden_for, before, story)

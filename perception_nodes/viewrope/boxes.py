@@ -31,6 +31,9 @@ _AS_DEEP = 0.8
 _NOT_A_FACE = 0.15
 _MIN_SLANT = 0.2
 _LOST = 0.8
+_FACE_DEPTH = 1
+_FACE_NOISE = 0.003
+_UPRIGHT = 0.3
 _MIN_SIZE = 0.005
 
 
@@ -163,11 +166,25 @@ def _complete(local: Floats, axes: Floats, surface: Surface) -> tuple[Floats, fl
     wrong = past.mean(axis=1)
     refuted = wrong > wrong[0] + _SEEN_PAST
     last = int(refuted.argmax()) - 1 if refuted.any() else len(added) - 1
+    if _is_face(local, surface.noise):
+        last = min(last, _FACE_DEPTH)
     turned[:, 0] += 2.0 * added[last]
     whole = np.concatenate((local, turned[~past[last]]))
     free = (len(added) - 1 - last) * (added[1] - added[0])
     doubt = 0.3 * added[last] + 0.1 * free + 0.05 * size[1]
     return whole, float(doubt)
+
+
+def _is_face(local: Floats, noise: float) -> bool:
+    """Whether all that is seen is one flat, upright side.
+
+    From above a box shows its top as well, so that a flat side alone is more likely a board's.
+    """
+    center = local.mean(axis=0)
+    values, axes = np.linalg.eigh(np.cov((local - center).T))
+    thickness = float(np.sqrt(max(values[0], 0.0)))
+    flat = thickness < _FACE_NOISE + noise * float(center @ center)
+    return bool(flat and abs(axes[2, 0]) < _UPRIGHT)
 
 
 def _as_large(top: Floats, size: Floats) -> bool:

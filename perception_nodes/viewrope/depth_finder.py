@@ -24,6 +24,7 @@ MAX_RANGE = 4.5
 
 _MIN_EXTENT = 0.015
 _SHEET = 0.008
+_CUT = 0.06
 _CUT_EXTENT = 0.6
 _SCORE_PIXELS = 150.0
 
@@ -84,7 +85,7 @@ class DepthFinder:
             if len(items) == MAX_SLOTS:
                 break
             slot = scene.slot(len(items), region, pixels_of[region], scores[region])
-            if self._is_object(slot):
+            if self._is_object(slot, float(scene.lines.at_border[region])):
                 labels[pixels_of[region]] = slot.index + 1
                 items.append(slot)
         return Slots(
@@ -96,12 +97,13 @@ class DepthFinder:
             MODEL_ID,
         )
 
-    def _is_object(self, slot: Slot) -> bool:
+    def _is_object(self, slot: Slot, at_border: float) -> bool:
+        """Whether a slot is no furniture; `at_border` is the part of its outline that is there."""
         extents = np.sort(slot.size)
         # A sheet whose end is not seen is a piece of a table or wall, not a thing on it.
         sheet = extents[0] < _SHEET and slot.cut
-        # Of what is cut there is more than is seen.
-        limit = self._max_extent * (_CUT_EXTENT if slot.cut else 1.0)
+        # Of what the image cuts off there is more than is seen.
+        limit = self._max_extent * (_CUT_EXTENT if at_border > _CUT else 1.0)
         near = slot.pose.translation[2] <= MAX_RANGE
         return bool(near and extents[1] >= _MIN_EXTENT and extents[2] <= limit and not sheet)
 

@@ -23,6 +23,7 @@ _BIG_AREA = 0.2
 _BIG_FACE = 0.5
 _BELOW = 0.03
 _PATCH = 0.03
+_WALL_PATCH = 0.15
 _VAGUE = 0.04
 _NO_WALL = 0.2
 _MUCH_LARGER = 3.0
@@ -139,10 +140,11 @@ def find_background(
     limit = tolerance(surface, surface.points[..., 2])
     for plane in supports:
         part = _belongs(surface, plane, limit)
-        mask |= part if plane is lowest else part & _patches(samples, inliers[plane], surface)
+        on = inliers[plane]
+        mask |= part if plane is lowest else part & _patches(samples, on, surface, _PATCH)
     for plane in walls:
         part = np.abs(plane.height(surface.points)) < limit
-        mask |= part & _patches(samples, inliers[plane], surface)
+        mask |= part & _patches(samples, inliers[plane], surface, _WALL_PATCH)
     return Background(mask, tuple(supports), tuple(walls), up)
 
 
@@ -158,15 +160,16 @@ def _belongs(surface: Surface, plane: Plane, limit: Floats) -> Bools:
     return np.asarray((height < limit) & ((along > 0.8) | vague))
 
 
-def _patches(samples: _Samples, inliers: Bools, surface: Surface) -> Bools:
-    """(h, w) around the parts of a plane that are too large for the top or side of an object.
+def _patches(samples: _Samples, inliers: Bools, surface: Surface, smallest: float) -> Bools:
+    """(h, w) around the parts of a plane, square meters, that are too large for an object's.
 
-    Elsewhere a thing may touch the infinite plane by chance, as one as high as a shelf does.
+    Elsewhere a thing may touch the infinite plane by chance, as one as high as a shelf does, or one
+    that stands where a screen would go on. What is left of a wall is sorted out later.
     """
     parts, part = _connected(samples, inliers)
     area = np.bincount(part, samples.area[inliers], int(parts.max()) + 1)
     area[0] = 0.0
-    grid = cv2.dilate((area >= _PATCH)[parts].astype(np.uint8), np.ones((3, 3), np.uint8))
+    grid = cv2.dilate((area >= smallest)[parts].astype(np.uint8), np.ones((3, 3), np.uint8))
     height, width = surface.disparity.shape
     full = cv2.resize(grid, None, fx=_STRIDE, fy=_STRIDE, interpolation=cv2.INTER_NEAREST)
     return np.asarray(full[:height, :width] > 0)

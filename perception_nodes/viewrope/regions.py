@@ -19,6 +19,7 @@ _MIN_HEIGHT = 0.015
 _WALL_BORDER = 0.1
 _FLAT_NOISE = 0.004
 _UPRIGHT = 0.3
+_STRAY = 4.0
 _WIDE = np.ones((5, 5), np.uint8)
 
 
@@ -83,10 +84,13 @@ def plausible(surface: Surface, background: Background, labels: Ints, lines: Out
 
 
 def _is_wall(points: Floats, up: Floats, noise: float) -> bool:
-    """Whether points that reach the image border lie on one upright plane."""
-    center = points.mean(axis=0)
-    spread = (points - center).astype(np.float64)
-    values, axes = np.linalg.eigh(spread.T @ spread / len(points))
-    thickness = float(np.sqrt(max(values[0], 0.0)))
-    flat = thickness < _FLAT_NOISE + noise * float(center @ center)
-    return bool(flat and abs(float(axes[:, 0] @ up)) < _UPRIGHT)
+    """Whether points that reach the image border lie on one upright plane, but for a few."""
+    limit = _FLAT_NOISE + noise * float(np.square(points.mean(axis=0)).sum())
+    for _ in range(2):
+        center = points.mean(axis=0)
+        spread = (points - center).astype(np.float64)
+        values, axes = np.linalg.eigh(spread.T @ spread / len(points))
+        thickness = float(np.sqrt(max(values[0], 0.0)))
+        height = np.abs(spread @ axes[:, 0])
+        points = points[height <= _STRAY * max(float(np.median(height)), limit)]
+    return bool(thickness < limit and abs(float(axes[:, 0] @ up)) < _UPRIGHT)

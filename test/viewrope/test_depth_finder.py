@@ -323,3 +323,10 @@ def test_real_tables_are_segmented(shared_data: Path) -> None:
         frame, truth = finder.load(scene)
         pooled.add(finder.count(finder.full(frame), truth))
     assert pooled.figures()["f1"] >= 0.75
+
+
+def test_what_something_nearer_hides_in_part_is_no_furniture_for_being_tall() -> None:
+    tall = Tube((0.3, 0.1, 0.4), 0.12, 0.8)
+    before = Tube((-0.2, 0.05, 0.15), 0.1, 0.3)
+    slots = find(picture([tall, before], (FLOOR,), ROOM, noise=0.001)[0])
+    assert [s.cut for s in slots.items if s.size[2] > 0.6] == [True]
