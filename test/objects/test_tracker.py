@@ -199,6 +199,16 @@ def test_what_has_hung_in_the_air_for_long_stays_known_when_it_is_hidden() -> No
     assert session.show(lamp, HIGH_SCREEN, frames=20)[0].visibility is Visibility.OCCLUDED
 
 
+def test_what_was_still_when_it_was_hidden_is_never_lost_while_it_is_merely_hidden() -> None:
+    session = Session()
+    session.show(MUG, CAN, frames=12)
+    for _ in range(300):  # 20 s
+        session.show(SCREEN, MUG, CAN)
+        assert session.states[0].visibility is not Visibility.LOST
+    session.show(pose=AWAY, frames=100)
+    assert [s.visibility for s in session.states] == [Visibility.OUT_OF_VIEW] * 2
+
+
 def test_a_place_seen_to_be_empty_does_not_fill_again_by_being_covered() -> None:
     session = Session()
     session.show(MUG, frames=12)
