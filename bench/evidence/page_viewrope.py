@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from evidence import viewrope_slots
+from evidence import viewrope_identity, viewrope_slots
 from evidence.statistics import Interval, false_alarms, paired_difference, paired_ratio
 from evidence.tables import bars, table
 from perception_nodes.arrays import Floats
 
-MEASURE = ("viewrope_encodings.py", "viewrope_cost.py", "slots.py")
+MEASURE = ("viewrope_encodings.py", "viewrope_cost.py", "slots.py", "identity.py")
 _KINDS = ("turned", "translated")
 _TITLES = {"cpu": "CPU tier", "full": "Full tier"}
 _STRATEGIES = (
@@ -218,6 +218,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any], dict[str, str]], str]]
     "viewrope_encodings": ("Encodings", _encodings),
     "viewrope_cost": ("Cost of memory", _cost),
     "slots": ("Learned slots", viewrope_slots.section),
+    "identity": ("Identity after looking away", viewrope_identity.section),
 }
 _HEADER = [
     "encoding", "turned: revisited", "first visit", "ratio", "translated: revisited",
