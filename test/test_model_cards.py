@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -170,3 +171,17 @@ def test_without_torch_training_says_how_to_install_it() -> None:
         "    raise SystemExit('no error')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_verify_refuses_a_changed_variant_in_half_precision(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "weights"
+    shutil.copytree(weights_folder(), folder)
+    half = folder / "cjepa.half.onnx"
+    content = bytearray(half.read_bytes())
+    content[5000] ^= 1
+    half.write_bytes(bytes(content))
+    assert models("verify", "cjepa", "--folder", folder) == 1
+    assert "cjepa.half.onnx is not the network of its card" in capsys.readouterr().err
+    assert models("verify", "planner", "--folder", folder) == 0

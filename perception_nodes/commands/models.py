@@ -74,10 +74,9 @@ def run_verify(args: argparse.Namespace) -> int:
     for path in _chosen(args):
         try:
             card = read_card(path)
+            check_file(card, path.parent)
             if runtime:
                 load_network(path, "cpu")
-            else:
-                check_file(card, path.parent)
         except ModelError as error:
             failed += 1
             print(f"{path.stem:<16} REFUSED  {error}", file=sys.stderr)
