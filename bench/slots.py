@@ -190,15 +190,16 @@ def main() -> None:
     """Measure both and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--card", type=Path, default=weights_folder() / "viewrope.yaml")
+    parser.add_argument("--precision", choices=("single", "half"), default="single")
     parser.add_argument("--tier", choices=("cpu", "full"), default="cpu", help="both the same")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    learned = LearnedFinder(load_network(args.card, "cpu", threads=1))
+    learned = LearnedFinder(load_network(args.card, "cpu", threads=1, precision=args.precision))
     figures = {"model": learned.model_id, "real": real(learned), "synthetic": synthetic(learned)}
     for name, row in figures["synthetic"]["objects"].items():
         print(f"{name:16s} {row}")
     print(figures["synthetic"]["identity"])
-    write_result("slots", figures)
+    write_result("slots" if args.precision == "single" else "slots_half", figures)
 
 
 if __name__ == "__main__":
