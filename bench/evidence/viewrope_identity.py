@@ -18,10 +18,10 @@ _FINDINGS = """\
 Slots that start from those of the frame before decay over tens of frames: objects are lost in view.
 That is why slots start anew in each frame now, and the tracker keeps the ids. Key frames make no
 difference to identity that was measured here: geometry and latents of the frame itself decide. The
-network with screen RoPE was trained by the same recipe for as many updates (its learning rate fell to
-the end as planned, that of the shipped one was cut short); it is no worse at keeping identity, and
-better at finding objects in single frames (error 0.082 against 0.108 on unseen scenes): that ray
-rotations help this network is **not shown**.
+network with screen RoPE was trained by the same recipe for as many updates (its learning rate fell
+to the end as planned, that of the shipped one was cut short); it is no worse at keeping identity,
+and better at finding objects in single frames (error 0.082 against 0.108 on unseen scenes): that
+ray rotations help this network is **not shown**.
 """
 
 
