@@ -330,3 +330,23 @@ def test_what_something_nearer_hides_in_part_is_no_furniture_for_being_tall() ->
     before = Tube((-0.2, 0.05, 0.15), 0.1, 0.3)
     slots = find(picture([tall, before], (FLOOR,), ROOM, noise=0.001)[0])
     assert [s.cut for s in slots.items if s.size[2] > 0.6] == [True]
+
+
+def test_sides_of_several_things_in_one_plane_are_no_wall() -> None:
+    crates: list[Solid] = [Cuboid((0.3, y, 0.23), (0.46, 0.46, 0.46)) for y in (-0.6, 0.0, 0.6)]
+    frame, truth = picture(crates, (FLOOR,), ROOM, noise=0.001)
+    check(crates, frame, truth)
+
+
+def test_what_stands_where_a_wall_would_go_on_is_an_object() -> None:
+    screen = Cuboid((0.55, -0.9, 0.5), (0.1, 1.4, 1.0))
+    crate = Cuboid((0.62, 0.5, 0.14), (0.24, 0.3, 0.28))
+    frame, truth = picture([crate], (FLOOR, screen), ROOM, noise=0.001)
+    check([crate], frame, truth)
+
+
+def test_a_flat_upright_side_alone_is_that_of_a_board() -> None:
+    level = look_at((-0.8, 0.0, 0.1), (0.0, 0.0, 0.1))
+    board = Cuboid((0.0, 0.0, 0.1), (0.02, 0.16, 0.2))
+    (slot,) = find(picture([board], pose=level, noise=NOISE)[0]).items
+    assert np.sort(slot.size)[0] < 0.05
