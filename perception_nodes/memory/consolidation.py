@@ -28,7 +28,8 @@ AT_ONCE = 16  # events that become one episode, so that no frame pays for many
 
 _MOST_AT_ONCE = 4096  # where frames brought more than were forgotten
 _SPARE = 256  # events that are forgotten ahead of time, so that choosing is worth its while
-_A_PIECE = 4  # events of a frame for which it does one piece
+_A_PIECE = 5  # events that are written for each piece of work
+_OWED = 3  # pieces, of which a frame does one: a frame of many events leaves some to later ones
 _MOST_NAMED = 16
 _SECOND = 1_000_000_000
 
@@ -50,6 +51,7 @@ class Consolidation:
     most: int
     count: int
     _selection: Selection
+    _owed: float = 0.0
     _round: Iterator[list[int]] | None = None
     _episodes: dict[int, Told] | None = None
 
@@ -61,11 +63,14 @@ class Consolidation:
     def step(self, db: sqlite3.Connection, batch: Batch, added: int) -> None:
         """After `added` events were written, inside their transaction: forget what is due."""
         self.count += added
-        for _ in range(math.ceil(added / _A_PIECE)):
+        self._owed += added / _A_PIECE
+        for _ in range(math.ceil(self._owed / _OWED) if added else 0):
             if self._round is None:
                 if self.count <= self.most:
+                    self._owed = 0.0
                     return
                 self._round = self._a_round(batch.sequence)
+            self._owed -= 1.0
             victims = next(self._round, None)
             if victims is None:
                 self._round = None
@@ -155,23 +160,30 @@ class Consolidation:
 
 def delete(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
     """Take events out of the log and out of everything that hangs on them."""
+    rows = list(rows)
+    keys = json.dumps([row["seq"] for row in rows])
+    told = [(subject, row["seq"]) for row in rows for subject in json.loads(row["subjects"])]
+    sessions = Counter(row["session"] for row in rows)
     with permitted(db, "consolidation"):
-        for row in rows:
-            seq = row["seq"]
-            for subject in json.loads(row["subjects"]):
-                db.execute(
-                    "DELETE FROM event_subject WHERE object = ? AND event = ?", (subject, seq)
-                )
-                db.execute("DELETE FROM removal WHERE object = ? AND event = ?", (subject, seq))
-            db.execute(
-                "INSERT INTO event_text (event_text, rowid, text) VALUES ('delete', ?, ?)",
-                (seq, row["text"]),
-            )
-            db.execute("DELETE FROM edge WHERE source = ? OR target = ?", (seq, seq))
-            db.execute("DELETE FROM keyframe WHERE event = ?", (seq,))
-            db.execute("DELETE FROM label WHERE seq = ?", (seq,))
-            db.execute("DELETE FROM event WHERE seq = ?", (seq,))
-            db.execute("UPDATE session SET events = events - 1 WHERE id = ?", (row["session"],))
+        for table in ("event_subject", "removal"):
+            db.executemany(f"DELETE FROM {table} WHERE object = ? AND event = ?", told)  # noqa: S608
+        db.executemany(
+            "INSERT INTO event_text (event_text, rowid, text) VALUES ('delete', ?, ?)",
+            [(row["seq"], row["text"]) for row in rows],
+        )
+        for table, column in (
+            ("edge", "source"),
+            ("edge", "target"),
+            ("keyframe", "event"),
+            ("label", "seq"),
+            ("event", "seq"),
+        ):
+            chosen = "(SELECT value FROM json_each (?))"
+            db.execute(f"DELETE FROM {table} WHERE {column} IN {chosen}", (keys,))  # noqa: S608
+        db.executemany(
+            "UPDATE session SET events = events - ? WHERE id = ?",
+            [(count, session) for session, count in sessions.items()],
+        )
 
 
 def _count(db: sqlite3.Connection) -> int:

@@ -17,7 +17,7 @@ from perception_nodes.memory.answers import LoggedEvent
 from perception_nodes.memory.explanation import Explanations
 from perception_nodes.memory.rows import clean
 
-_MOST_PRECEDENTS = 200  # of an object
+_MOST_PRECEDENTS = 100  # of an object
 _DEEPEST = 4
 _SHOWN = 5
 _ACTIONS = """
@@ -52,7 +52,7 @@ class Outcomes:
 
     Attributes:
         action, name: What was asked about.
-        times: How often it was tried on the object, the newest 200 times.
+        times: How often it was tried on the object, the newest 100 times.
         moved: How often the object moved because of it.
         distances: How far it came each time that its rest was seen, meters.
         others: How often other objects moved because of it, by id, the most frequent first.

@@ -49,7 +49,7 @@ _ONCE_NEAR = """SELECT * FROM belief WHERE seq IN (SELECT max (b.seq) FROM {rows
     AND (b.x - :x) * (b.x - :x) + (b.y - :y) * (b.y - :y) + (b.z - :z) * (b.z - :z) <= :square
     GROUP BY b.object)"""
 _SHORT = 0.1  # of all the time that the memory knows
-_THERE = """SELECT * FROM belief WHERE transform IS :frame AND seq IN
+_THERE = """SELECT * FROM belief WHERE transform IS :frame AND map_id = :map AND seq IN
     (SELECT b.seq FROM object o JOIN observation b ON b.seq = ({seq})
     WHERE b.x BETWEEN :x0 AND :x1 AND b.y BETWEEN :y0 AND :y1 AND b.z BETWEEN :z0 AND :z1)"""
 # Half the sum of its sizes bounds how far a box reaches in any direction.
@@ -142,25 +142,22 @@ class MemoryQueries(Minds):
             short = self._share_of_time(times["since"], times["until"]) < _SHORT
             query = _ONCE_NEAR.format(rows=_IN_SHORT_TIME if short else _IN_LONG_TIME)
         newest: dict[str, sqlite3.Row] = {}
-        for transform, center in self._frames(position):
-            sphere = _sphere(center, radius)
-            for row in self._rows(query, map=self.map_id, frame=transform, **sphere, **times):
+        now_on = self.map_id
+        cubes = [(blob, _sphere(center, radius)) for blob, center in self._frames(position)]
+        for blob, cube in cubes:
+            for row in self._rows(query, map=now_on, frame=blob, **cube, **times):
                 if row["object"] not in newest or row["seq"] > newest[row["object"]]["seq"]:
                     newest[row["object"]] = row
         records = [to_record(row) for row in newest.values()]
         if since is not None:  # what had been there before and rested has no row in that time
-            rested = [r for r in self._once(position, radius, since) if r.state.id not in newest]
-            records += [r for r in rested if r.map_id == self.map_id and is_known(r, since)]
+            query = _THERE.format(seq=seq_of("o.id", since))
+            for blob, cube in cubes:
+                rows = self._rows(query, at=since, map=now_on, frame=blob, **cube)
+                rested = [to_record(row) for row in rows if row["object"] not in newest]
+                records += [record for record in rested if is_known(record, since)]
         far = [(float(np.linalg.norm(r.state.position - position)), r) for r in records]
         inside = [pair for pair in far if pair[0] <= radius]
         return sorted(inside, key=lambda pair: (pair[0], natural(pair[1].state.id)))
-
-    def _once(self, position: Floats, radius: float, at: int) -> Iterator[Record]:
-        """What was believed at a time to be in a cube."""
-        for transform, center in self._frames(position):
-            query = _THERE.format(seq=seq_of("o.id", at))
-            for row in self._rows(query, at=at, frame=transform, **_sphere(center, radius)):
-                yield to_record(row)
 
     def _share_of_time(self, since: int, until: int) -> float:
         """How much of the time that the memory knows lies between two stamps."""

@@ -13,6 +13,8 @@ from perception_nodes.geometry.pose import Pose
 from perception_nodes.scene import Gaussian, ObjectState, Visibility
 
 _TRIANGLE = np.triu_indices(6)
+_SYMMETRIC = np.zeros((6, 6), dtype=np.intp)
+_SYMMETRIC[_TRIANGLE] = _SYMMETRIC.T[_TRIANGLE] = np.arange(21)
 _LONGEST_TEXT = 1000
 
 OBSERVATION_COLUMNS = (
@@ -151,6 +153,4 @@ def _unpack(blob: bytes) -> Floats:
 
 
 def _symmetric(blob: bytes) -> Floats:
-    matrix = np.zeros((6, 6))
-    matrix[_TRIANGLE] = _unpack(blob)
-    return matrix + np.triu(matrix, 1).T
+    return _unpack(blob)[_SYMMETRIC]
