@@ -139,7 +139,7 @@ class Track:
             model_id=model_id,
             stirred=stamp,
         )
-        track.anchor = track.seen_at = track.recently = sighting.center.copy()
+        track.anchor, track.seen_at, track.recently = (sighting.center.copy() for _ in range(3))
         return track
 
     @property
