@@ -1,12 +1,13 @@
 """Does an object get its old id when the camera comes back? On video, with drifting poses.
 
 A camera looks at a table, turns away by 80 degrees for three seconds, and comes back to another
-place, 30 to 80 degrees around the table. The pose that the robot believes drifts meanwhile. An
-object is the one whose mask the state's center falls on; of those known before and shown after,
-how many have their old id? Ways to see: the depth finder; the learned encoder as it is, without
-latents (geometry and color alone match), without key frames, with slots that start from those of
-the frame before, and another network that was trained in the same way with screen RoPE
-(`permanence train viewrope --set encoding=screen`), if one is given.
+place, 30 to 80 degrees around the table. The pose that the robot believes drifts meanwhile. States
+are matched one to one to the objects that the frame shows by the distance of centers, as the camera
+sees both; of the objects known before and shown after, how many have their old id? Ways to see: the
+depth finder; the learned encoder as it is, without latents (geometry and color alone), without
+key frames, with slots that start from those of the frame before, and another network that was
+trained in the same way with screen RoPE (`permanence train viewrope --set encoding=screen`), if one
+is given.
 
     python bench/identity.py [--card FILE] [--screen FILE]
 """
@@ -23,6 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 from common import write_result
+from scipy.optimize import linear_sum_assignment
 
 from perception_nodes.inference.loading import load_network
 from perception_nodes.model_cards import weights_folder
@@ -33,6 +35,7 @@ from perception_nodes.viewrope.encoding import Sight
 from perception_nodes.viewrope.keyframes import KeyFrame, KeyFrames
 from perception_nodes.viewrope.learned import LearnedFinder
 from perception_nodes.viewrope.source import SlotSource
+from perception_simulation.motion import PoseTrack, camera_track
 from perception_simulation.random_objects import random_objects, random_texture
 from perception_simulation.simulator import Simulator
 from perception_simulation.specification import (
@@ -44,11 +47,13 @@ from perception_simulation.specification import (
     Vector3,
 )
 
-SEEDS = range(300, 308)
+SEEDS = range(300, 316)
 DRIFTS = (0.0, 0.1)
 """Standard deviation of the believed position after a meter, m; of yaw a third of it, rad."""
 LEFT, BACK, END = 3.0, 7.0, 9.0
 MIN_PIXELS = 150
+SLACK = 0.03
+"""Meters that a center may be wrong by, beyond half of the object's largest extent."""
 Ids = dict[int, str]
 
 
@@ -112,30 +117,32 @@ def scene(seed: int, drift: float) -> Scene:
     )
 
 
-def shown(sample: Sample, states: tuple[ObjectState, ...]) -> tuple[set[int], Ids]:
-    """Numbers of the true objects that the frame shows, and the ids of the states on them."""
+def shown(sample: Sample, states: tuple[ObjectState, ...], path: PoseTrack) -> tuple[set[int], Ids]:
+    """Numbers of the true objects that the frame shows, and the ids of the states that are them."""
     frame, truth = sample.frame, sample.truth
     assert truth is not None
     assert truth.labels is not None
     assert frame.pose is not None
     counts = np.bincount(truth.labels.ravel(), minlength=len(truth.objects) + 1)
-    visible = {k for k in range(1, len(counts)) if counts[k] >= MIN_PIXELS}
-    ids: Ids = {}
-    for state in states:
-        if state.visibility is not Visibility.VISIBLE:
-            continue
-        pixel, depth = frame.camera.project(frame.pose.inverse().apply(state.position))
-        if not depth > 0:
-            continue
-        u, v = (round(float(value)) for value in pixel)
-        if 0 <= u < frame.camera.width and 0 <= v < frame.camera.height:
-            number = int(truth.labels[v, u])
-            if number in visible:
-                ids.setdefault(number, state.id)
-    return visible, ids
+    visible = [k for k in range(1, len(counts)) if counts[k] >= MIN_PIXELS]
+    seen = [state for state in states if state.visibility is Visibility.VISIBLE]
+    if not visible or not seen:
+        return set(visible), {}
+    to_camera, believed = path.at(frame.stamp * 1e-9).inverse(), frame.pose.inverse()
+    things = [truth.objects[k - 1] for k in visible]
+    true = np.stack([to_camera.apply(thing.position) for thing in things])
+    found = np.stack([believed.apply(state.position) for state in seen])
+    apart = np.linalg.norm(true[:, None] - found, axis=2)
+    limit = np.array([thing.size.max() / 2 + SLACK for thing in things])[:, None]
+    rows, columns = linear_sum_assignment(np.where(apart <= limit, apart, 10.0))
+    return set(visible), {
+        visible[i]: seen[j].id
+        for i, j in zip(rows, columns, strict=True)
+        if apart[i, j] <= limit[i]
+    }
 
 
-def follow(samples: list[Sample], source: SlotSource) -> dict[str, int]:
+def follow(samples: list[Sample], path: PoseTrack, source: SlotSource) -> dict[str, int]:
     """How many objects kept their id, got another, or were not found again."""
     tracker = ObjectTracker()
     before: Ids = {}
@@ -145,8 +152,8 @@ def follow(samples: list[Sample], source: SlotSource) -> dict[str, int]:
         states, _ = tracker.update(sample.frame, source.find(sample.frame))
         seconds = (sample.frame.stamp - samples[0].frame.stamp) * 1e-9
         if seconds < LEFT - 0.5:
-            before |= shown(sample, states)[1]
-        visible, after = shown(sample, states)
+            before |= shown(sample, states, path)[1]
+        visible, after = shown(sample, states, path)
     asked = [number for number in before if number in visible]
     return {
         "asked": len(asked),
@@ -179,9 +186,10 @@ def main() -> None:
     for drift in DRIFTS:
         rows: dict[str, list[dict[str, int]]] = {name: [] for name in sources}
         for seed in SEEDS:
-            samples = list(Simulator(scene(seed, drift)))
+            world = scene(seed, drift)
+            samples, path = list(Simulator(world)), camera_track(world.cameras[0])
             for name, make in sources.items():
-                rows[name].append(follow(samples, make()))
+                rows[name].append(follow(samples, path, make()))
             print(drift, seed, {name: row[-1] for name, row in rows.items()}, flush=True)
         figures[str(drift)] = rows
     for drift, found in figures.items():

@@ -7,12 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from evidence import viewrope_identity, viewrope_slots
+from evidence import viewrope_identity, viewrope_rate, viewrope_slots
 from evidence.statistics import Interval, false_alarms, paired_difference, paired_ratio
 from evidence.tables import bars, table
 from perception_nodes.arrays import Floats
 
-MEASURE = ("viewrope_encodings.py", "viewrope_cost.py", "slots.py", "identity.py")
+MEASURE = (
+    "viewrope_encodings.py",
+    "viewrope_cost.py",
+    "slots.py",
+    "identity.py",
+    "viewrope_rate.py",
+)
 _KINDS = ("turned", "translated")
 _TITLES = {"cpu": "CPU tier", "full": "Full tier"}
 _STRATEGIES = (
@@ -219,6 +225,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any], dict[str, str]], str]]
     "viewrope_cost": ("Cost of memory", _cost),
     "slots": ("Learned slots", viewrope_slots.section),
     "identity": ("Identity after looking away", viewrope_identity.section),
+    "viewrope_rate": ("Rate", viewrope_rate.section),
 }
 _HEADER = [
     "encoding", "turned: revisited", "first visit", "ratio", "translated: revisited",

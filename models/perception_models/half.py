@@ -37,14 +37,21 @@ from perception_nodes.model_cards import (
 TOLERANCE = 2e-3
 """Largest difference of any output, as a part of that output's largest number. Halves are rounded
 by 5e-4 (11 bits); several of them one after the other by a few times that."""
+MOST_ISLANDS = 4
+"""Products that stay single at most because halving them costs too much."""
 
 _PRODUCTS = frozenset({"Conv", "MatMul", "Gemm"})
 _EXACT = frozenset({"Relu", "Transpose", "Reshape"})
 """They give of halves exactly what they give of the same numbers in single."""
 
 
-def halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same network with its products in half precision; inputs and outputs keep their types."""
+def halved(model: onnx.ModelProto, islands: frozenset[str] = frozenset()) -> onnx.ModelProto:
+    """The same network with its products in half precision; inputs and outputs keep their types.
+
+    Args:
+        model: The network; it is changed.
+        islands: Names of products that stay single.
+    """
     model = shape_inference.infer_shapes(model, data_prop=True)
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
@@ -52,7 +59,7 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
     types = {value.name: value.type.tensor_type.elem_type for value in known}
     types |= {name: tensor.data_type for name, tensor in weights.items()}
     single = {name for name, kind in types.items() if kind == TensorProto.FLOAT}
-    chosen = _chosen(graph)
+    chosen = _chosen(graph, islands)
     asked = {name for node in graph.node if node.name not in chosen for name in node.input}
     asked |= {value.name for value in graph.output}
     nodes: list[onnx.NodeProto] = []
@@ -94,11 +101,7 @@ def add_half(card: Card, folder: Path, signature: Signature) -> Card:
     """
     content = network_bytes(card, folder)
     path = folder / f"{card.name}.half.onnx"
-    half = halved(onnx.load_from_string(content)).SerializeToString(deterministic=True)
-    difference = max(
-        _difference(a, b)
-        for a, b in zip(_run(content, signature), _run(half, signature), strict=True)
-    )
+    half, difference = _within(content, signature)
     aside = path.with_suffix(".partial")
     aside.write_bytes(half)
     aside.replace(path)
@@ -108,12 +111,37 @@ def add_half(card: Card, folder: Path, signature: Signature) -> Card:
     return card
 
 
-def _chosen(graph: onnx.GraphProto) -> set[str]:
+def _within(content: bytes, signature: Signature) -> tuple[bytes, float]:
+    """The halved network and its difference, with as many islands as the tolerance asks for.
+
+    One after the other, the product becomes an island that leaves the smallest difference.
+    """
+    exact = _run(content, signature)
+
+    def attempt(islands: frozenset[str]) -> tuple[float, bytes]:
+        model = halved(onnx.load_from_string(content), islands)
+        half = model.SerializeToString(deterministic=True)
+        found = _run(half, signature)
+        return max(_difference(a, b) for a, b in zip(exact, found, strict=True)), half
+
+    islands: frozenset[str] = frozenset()
+    difference, half = attempt(islands)
+    nodes = onnx.load_from_string(content).graph.node
+    products = [node.name for node in nodes if node.op_type in _PRODUCTS]
+    while difference > TOLERANCE and len(islands) < MOST_ISLANDS:
+        one_more = [islands | {name} for name in products if name not in islands]
+        islands = min(one_more, key=lambda names: attempt(names)[0])
+        difference, half = attempt(islands)
+    return half, difference
+
+
+def _chosen(graph: onnx.GraphProto, islands: frozenset[str]) -> set[str]:
     """Names of the nodes to compute in half: products, and what takes only their results."""
     chosen, halves = set(), set()
     for node in graph.node:
         moved = node.op_type in _EXACT and node.input[0] in halves
-        if node.op_type in _PRODUCTS or moved:
+        product = node.op_type in _PRODUCTS and node.name not in islands
+        if product or moved:
             chosen.add(node.name)
             halves.update(node.output)
     return chosen

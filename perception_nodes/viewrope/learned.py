@@ -7,6 +7,7 @@ an object is and how large follows from depth, as for every slot source.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,8 @@ from perception_nodes.viewrope.encoding import (
 from perception_nodes.viewrope.interface import read_interface
 from perception_nodes.viewrope.keyframes import KeyFrame, KeyFrames
 from perception_nodes.viewrope.masks import main_parts, upsample
-from perception_nodes.viewrope.planes import Plane, find_background
-from perception_nodes.viewrope.surface import prepare
+from perception_nodes.viewrope.planes import Background, Plane, find_background
+from perception_nodes.viewrope.surface import Surface, prepare
 
 MIN_OBJECTNESS = 0.5
 """Slots below it are empty."""
@@ -80,6 +81,7 @@ class LearnedFinder:
         self._stamps: dict[str, int] = {}
         self._counts = {"frames": 0, "without pose": 0, "pose jumps": 0, "slots without depth": 0}
         self._first_jump = ""
+        self._beside = ThreadPoolExecutor(1, "slot encoder")
 
     @property
     def model_id(self) -> str:
@@ -131,7 +133,10 @@ class LearnedFinder:
         key = sight(frame, seen, *self._sizes.memory_patches)
         chosen = self._recall(frame, key)
         given = self._inputs(frame, seen, key, chosen)
-        found = {name: value[0] for name, value in self._network.run(given).items()}
+        # The network lets go of the interpreter, and planes don't wait for its answer.
+        running = self._beside.submit(self._network.run, given)
+        surface, background = self._ground(frame)
+        found = {name: value[0] for name, value in running.result().items()}
         spoiled = [output for output, value in found.items() if not np.isfinite(value).all()]
         if spoiled:
             raise InputError(
@@ -147,7 +152,14 @@ class LearnedFinder:
                 frame.pose.apply(found["center"].astype(np.float64)),
                 found["objectness"] >= MIN_OBJECTNESS,
             )
-        return self._report(frame, found)
+        self._planes[name] = (*background.supports, *background.walls)
+        return self._report(frame, surface, background, found)
+
+    def _ground(self, frame: Frame) -> tuple[Surface, Background]:
+        """What depth shows, and what of it is floor, table or wall."""
+        surface = prepare(frame.depth, frame.camera)
+        planes = self._planes.get(frame.camera_name, ())
+        return surface, find_background(surface, upward(frame), planes, MAX_EXTENT)
 
     def _recall(self, frame: Frame, key: Sight) -> list[KeyFrame]:
         """The key frames to attend to; drops the previous slots where they mean nothing."""
@@ -209,12 +221,10 @@ class LearnedFinder:
         inputs["previous_valid"][0] = state.valid
         return inputs
 
-    def _report(self, frame: Frame, found: dict[str, Array]) -> Slots:
+    def _report(
+        self, frame: Frame, surface: Surface, background: Background, found: dict[str, Array]
+    ) -> Slots:
         """The slots of a frame from what the network gave."""
-        surface = prepare(frame.depth, frame.camera)
-        planes = self._planes.get(frame.camera_name, ())
-        background = find_background(surface, upward(frame), planes, MAX_EXTENT)
-        self._planes[frame.camera_name] = (*background.supports, *background.walls)
         used = found["objectness"] >= MIN_OBJECTNESS
         masks = found["masks"] * np.concatenate(([1.0], used))[:, None, None].astype(np.float32)
         regions = main_parts(upsample(masks, surface, background), len(used)).astype(np.int32)

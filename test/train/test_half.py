@@ -13,8 +13,9 @@ import torch
 from onnx import TensorProto, shape_inference
 from torch import Tensor, nn
 
+import perception_models.half as half_module
 from perception_models.export import OPSET, export
-from perception_models.half import add_half, halved
+from perception_models.half import MOST_ISLANDS, TOLERANCE, add_half, halved
 from perception_models.task import Signature
 from perception_nodes.inference.loading import load_network
 from perception_nodes.model_cards import (
@@ -49,6 +50,20 @@ SIGNATURE = Signature({"x": X}, ("chances", "place"), {})
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(Small(), SIGNATURE, tmp_path_factory.mktemp("half") / "small.onnx").path
+
+
+def test_products_become_islands_until_the_tolerance_is_kept(
+    single: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = halved(onnx.load(single)).SerializeToString(deterministic=True)
+    content = single.read_bytes()
+    half, difference = half_module._within(content, SIGNATURE)
+    assert half == plain
+    assert difference < TOLERANCE
+    monkeypatch.setattr(half_module, "TOLERANCE", difference / 2)
+    other, smaller = half_module._within(content, SIGNATURE)
+    assert other != plain
+    assert smaller < difference
 
 
 def test_products_are_halved_and_islands_are_not(single: Path) -> None:
@@ -98,5 +113,11 @@ def test_shipped_variants_are_within_what_is_allowed_and_run(name: str) -> None:
     assert loaded.precision == "half"
     model = onnx.load(weights_folder() / loaded.card.half.file)
     single = onnx.load(weights_folder() / loaded.card.file)
-    expected = halved(single).SerializeToString(deterministic=True)
+    islands = frozenset(
+        node.name
+        for node in model.graph.node
+        if node.op_type in {"MatMul", "Gemm", "Conv"} and not node.input[0].endswith("/half")
+    )
+    assert len(islands) <= MOST_ISLANDS
+    expected = halved(single, islands).SerializeToString(deterministic=True)
     assert model.SerializeToString(deterministic=True) == expected
