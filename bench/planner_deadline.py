@@ -18,8 +18,9 @@ import numpy as np
 from common import write_result
 
 from perception_nodes.geometry.pose import Pose
+from perception_nodes.planner.budget import Table
 from perception_nodes.planner.interface import Goal, Situation
-from perception_nodes.planner.sampling import SamplingSolver, Table
+from perception_nodes.planner.sampling import SamplingSolver
 from perception_nodes.scene import ObjectState, PlanStatus, Visibility
 
 DEADLINE = 0.5

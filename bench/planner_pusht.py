@@ -20,11 +20,12 @@ from common import RESULTS, write_result
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.loading import load_world_model
 from perception_nodes.geometry.pose import Pose
+from perception_nodes.planner.budget import Budget, Table
 from perception_nodes.planner.candidates import Moves
 from perception_nodes.planner.interface import Goal, Situation
 from perception_nodes.planner.learned import CombinedRollout, LearnedRollout
 from perception_nodes.planner.prior import PriorRollout
-from perception_nodes.planner.sampling import Budget, SamplingSolver, Table
+from perception_nodes.planner.sampling import SamplingSolver
 from perception_nodes.scene import Plan, PlanStatus
 from perception_simulation.push_t import (
     ANGLE,

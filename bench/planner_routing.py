@@ -17,10 +17,11 @@ from evidence.statistics import paired_difference, wilson
 from perception_nodes.arrays import Floats
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.geometry.pose import Pose
+from perception_nodes.planner.budget import Table
 from perception_nodes.planner.interface import Goal, Situation, Solver
 from perception_nodes.planner.pilot import Pilot
 from perception_nodes.planner.routing import RoutedSolver, calibrated, doubt
-from perception_nodes.planner.sampling import SamplingSolver, Table
+from perception_nodes.planner.sampling import SamplingSolver
 from perception_nodes.planner.verify import Verifier
 from perception_nodes.scene import ObjectState, Plan, Visibility
 from perception_simulation.push_robot import limits

@@ -12,11 +12,12 @@ import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.geometry.pose import Pose
+from perception_nodes.planner.budget import Table
 from perception_nodes.planner.case import Limits
 from perception_nodes.planner.interface import Goal, Situation, Solver
 from perception_nodes.planner.motion import PriorMotion
 from perception_nodes.planner.pilot import Pilot
-from perception_nodes.planner.sampling import SamplingSolver, Table
+from perception_nodes.planner.sampling import SamplingSolver
 from perception_nodes.planner.self_filter import Stick, without_stick
 from perception_nodes.planner.verify import Verifier
 from perception_nodes.scene import ObjectState, PlanStatus, Sample, SceneState, Visibility

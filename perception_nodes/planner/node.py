@@ -16,10 +16,12 @@ import numpy as np
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from perception_nodes.errors import InputError
+from perception_nodes.planner.budget import Table
 from perception_nodes.planner.case import Limits
 from perception_nodes.planner.interface import Situation, Solver
+from perception_nodes.planner.network_round import on_gpu
 from perception_nodes.planner.pilot import Outcome, Pilot, Request, Step
-from perception_nodes.planner.sampling import SamplingSolver, Table
+from perception_nodes.planner.sampling import SamplingSolver
 from perception_nodes.planner.verify import Verifier
 from perception_nodes.planner.watchdog import Gate, Watchdog
 from perception_nodes.ros.conversion import (
@@ -141,7 +143,9 @@ class PlannerNode(ManagedNode[PlannerParameters]):
     def make_solver(self) -> Solver:
         """What makes plans."""
         p = self.parameters
-        return SamplingSolver(Table(p.low_z, np.array([p.low_x, p.low_y, p.high_x, p.high_y])))
+        table = Table(p.low_z, np.array([p.low_x, p.low_y, p.high_x, p.high_y]))
+        network, self.facts["planning"] = on_gpu(p.models(), p.device)
+        return SamplingSolver(table, network=network)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop at once; a goal that is pursued is given up."""

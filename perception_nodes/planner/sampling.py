@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from perception_nodes.arrays import Bools, Floats
 from perception_nodes.planner.blocks import Blocks, blocks_of, upright
+from perception_nodes.planner.budget import Budget, Table
 from perception_nodes.planner.candidates import (
     START,
     VELOCITIES,
@@ -32,7 +32,7 @@ from perception_nodes.planner.cost import Aim, Weights, cost
 from perception_nodes.planner.goals import held, problem, reached, relevant
 from perception_nodes.planner.interface import Goal, Rollout, Situation
 from perception_nodes.planner.iteration import Search, draw, judge, narrowed_cem, narrowed_mppi
-from perception_nodes.planner.network_round import NetworkRound
+from perception_nodes.planner.network_round import ELITES, NetworkRound, Round
 from perception_nodes.planner.prior import Physics, State, roll, start_state, things
 from perception_nodes.scene import Plan, PlanStatus
 
@@ -41,48 +41,6 @@ _RESERVE = 0.75
 _SLOWER = 6.0
 _LOW = 0.02
 _BESIDE = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How much is tried.
-
-    Attributes:
-        method: "cem" or "mppi".
-        samples: Candidates a round.
-        rounds: At most, besides the round of proposals.
-        elites: Candidates that the next round is drawn around (CEM).
-        temperature: Of the weights, in units of cost (MPPI).
-        start_deviation: Of where a push starts in the first round, m.
-        speed_deviation: Of its velocities, m/s.
-        favorites: Proposals that are judged together with the other objects.
-        slice: Candidates judged between two looks at the clock.
-        most_objects: Those farther from the push stay where they are.
-    """
-
-    method: Literal["cem", "mppi"] = "cem"
-    samples: int = 64
-    rounds: int = 4
-    elites: int = 8
-    temperature: float = 0.01
-    start_deviation: float = 0.01
-    speed_deviation: float = 0.05
-    favorites: int = 16
-    slice: int = 32
-    most_objects: int = 4
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """The support.
-
-    Attributes:
-        height: m, world frame.
-        area: (4,) low x, low y, high x, high y that objects shall stay in.
-    """
-
-    height: float
-    area: Floats = field(default_factory=lambda: np.array([-10.0, -10.0, 10.0, 10.0]))
 
 
 @dataclass(slots=True, eq=False)
@@ -269,29 +227,54 @@ class SamplingSolver:
         search = Search(best.candidate, first)
         least = 0.1 * first
         for number in range(budget.rounds):
-            noise = self._rng.standard_normal((budget.samples, moves.size))
-            candidates = draw(np, search, noise, moves)
-            costs = []
-            for part in _slices(candidates, budget.slice):
-                if task.left() < 2.0 * longest:
-                    return best, number
-                since = time.perf_counter()
-                costs.append(self._judge(task, part, best.lifted))
-                longest = max(longest, time.perf_counter() - since)
-            every = np.concatenate(costs)
-            every = np.where(np.isfinite(every), every, np.inf)
-            winner = int(np.argmin(every))
-            if every[winner] < best.cost:
-                best = _Best(candidates[winner], float(every[winner]), best.lifted)
+            done, longest = self._round(task, search, least, best.lifted, longest)
+            if done is None:
+                return best, number
+            candidates, costs, search = done
+            winner = int(np.argmin(costs))
+            if costs[winner] < best.cost:
+                best = _Best(candidates[winner], float(costs[winner]), best.lifted)
             self._favorites = [
-                _Best(candidates[k], float(every[k]), best.lifted)
-                for k in np.argsort(every, kind="stable")[: budget.elites]
+                _Best(candidates[k], float(costs[k]), best.lifted)
+                for k in np.argsort(costs, kind="stable")[: budget.elites]
             ]
-            if budget.method == "cem":
-                search = narrowed_cem(np, candidates, every, budget.elites, least)
-            else:
-                search = narrowed_mppi(np, candidates, every, budget.temperature, search)
         return best, budget.rounds
+
+    def _round(
+        self, task: _Task, search: Search, least: Floats, lifted: bool, longest: float
+    ) -> tuple[Round | None, float]:
+        """Draw, judge and narrow once; None if time does not allow it. And the longest step."""
+        budget = self.budget
+        noise = self._rng.standard_normal((budget.samples, self.moves.size))
+        at_once = budget.method == "cem" and self.rollout is None and budget.elites == ELITES
+        if self.network is not None and at_once:
+            if task.left() < 2.0 * longest:
+                return None, longest
+            since, aim = time.perf_counter(), self._aim(task, lifted)
+            found = self.network.draw(search, least, noise, task.blocks, aim, task.height)
+            longest = max(longest, time.perf_counter() - since)
+            if np.isfinite(found.costs).all():
+                return found, longest
+            candidates, costs = found.candidates, found.costs
+        else:
+            candidates, costs = draw(np, search, noise, self.moves), np.empty(budget.samples)
+            for begin in range(0, budget.samples, budget.slice):
+                part = slice(begin, begin + budget.slice)
+                if task.left() < 2.0 * longest:
+                    return None, longest
+                since = time.perf_counter()
+                costs[part] = self._judge(task, candidates[part], lifted)
+                longest = max(longest, time.perf_counter() - since)
+        costs = np.where(np.isfinite(costs), costs, np.inf)
+        if budget.method == "cem":
+            following = narrowed_cem(np, candidates, costs, budget.elites, least)
+        else:
+            following = narrowed_mppi(np, candidates, costs, budget.temperature, search)
+        return Round(candidates, costs, following), longest
+
+    def _aim(self, task: _Task, lifted: bool) -> Aim:
+        """The goal; what slides from where it is has no start to keep clear."""
+        return task.aim if lifted else task.aim._replace(clearance=np.array(-1.0))
 
     def _costs(self, task: _Task, candidates: Floats, lifted: Bools) -> Floats:
         """(B,) costs of proposals with the way to their starts; infinite if they are no numbers."""
@@ -309,7 +292,7 @@ class SamplingSolver:
         return np.asarray(0.02 + 0.03 * away)
 
     def _judge(self, task: _Task, candidates: Floats, lifted: bool) -> Floats:
-        aim = task.aim if lifted else task.aim._replace(clearance=np.array(-1.0))
+        aim = self._aim(task, lifted)
         if self.rollout is not None:
             return self._opinion(self.rollout, task, candidates, aim)[0]
         if self.network is not None:
@@ -392,7 +375,3 @@ class SamplingSolver:
             deadline_used=used,
             status=PlanStatus.RUNNING,
         )
-
-
-def _slices(values: Floats, size: int) -> list[Floats]:
-    return [values[i : i + size] for i in range(0, len(values), size)]

@@ -53,6 +53,7 @@ OF_NODE: Mapping[str, Figures] = {
         ("models", "folder of the networks, and on what they run"),
         ("restored from memory", "objects taken over at the start"),
     ),
+    "planner": (("planning", "what computes rounds of candidates, and why"),),
     "simulator": (("scene", "file or kind, and seed, of the world"),),
     "view": (("page", "where it can be looked at"),),
     "memory": (

@@ -12,6 +12,7 @@ from pushing import block, goal, scene
 
 from perception_nodes.arrays import Floats
 from perception_nodes.planner import sampling
+from perception_nodes.planner.budget import Budget, Table
 from perception_nodes.planner.candidates import (
     Moves,
     approach,
@@ -23,7 +24,7 @@ from perception_nodes.planner.candidates import (
 )
 from perception_nodes.planner.interface import Futures, Goal, Situation
 from perception_nodes.planner.learned import combined
-from perception_nodes.planner.sampling import Budget, SamplingSolver, Table
+from perception_nodes.planner.sampling import SamplingSolver
 from perception_nodes.scene import PlanStatus
 
 FOREVER = 1e6

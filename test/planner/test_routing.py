@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from plans import TABLE, goal, push, situation, thing
 
+from perception_nodes.planner.budget import Budget, Table
 from perception_nodes.planner.interface import Goal, Situation
 from perception_nodes.planner.routing import RoutedSolver, calibrated, doubt
-from perception_nodes.planner.sampling import Budget, SamplingSolver, Table
+from perception_nodes.planner.sampling import SamplingSolver
 from perception_nodes.scene import Plan, PlanStatus
 
 NOW = situation(thing("o1", -0.2, 0.0), thing("o2", 0.2, 0.2))
