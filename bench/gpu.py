@@ -22,10 +22,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gpu_kernels
 import numpy as np
 import torch
 from cjepa_cost import HISTORY, PATCHES, PatchPredictor
 from common import RESULTS, write_result
+from gpu_kernels import HEADS, KEY_FRAMES, TOKENS, WIDTH
 from planner_deadline import table
 
 from perception_models import forms
@@ -52,8 +54,6 @@ from perception_nodes.viewrope.learned import LearnedFinder
 from perception_simulation.generator import generate
 from perception_simulation.simulator import Simulator
 
-HEADS, WIDTH, TOKENS = 4, 32, 300
-KEY_FRAMES = (1, 4, 16, 64)
 PROFILES = (1, 64, 300)
 CALLS = 300
 SAMPLES, ITERATIONS, HORIZON = 300, 30, 5
@@ -109,29 +109,16 @@ def models(device: str, calls: int) -> dict[str, Any]:
     return rows
 
 
-def attention(device: str, calls: int) -> dict[str, Any]:
-    """Attention as exported and in one operator, by the number of key frames of 300 tokens."""
-    runtime = onnxruntime()
-    rows: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for frames in KEY_FRAMES:
-            inputs = forms.attention_inputs(HEADS, WIDTH, TOKENS, frames * TOKENS)
-            given = {name: value.numpy() for name, value in inputs.items()}
-            row: dict[str, Any] = {}
-            outputs = []
-            for name, write in (("plain", forms.plain_attention), ("one", forms.fused_attention)):
-                path = write(inputs, Path(folder) / f"{name}.onnx")
-                session = runtime.InferenceSession(
-                    str(path), providers=[(PROVIDERS[device], provider_options(device))]
-                )
-                row[name] = latencies(lambda: session.run(None, given), calls)  # noqa: B023
-                (found,) = session.run(None, given)
-                outputs.append(found.reshape(-1) if name == "one" else _joined(found))
-            row["difference"] = float(np.abs(outputs[0] - outputs[1]).max())
-            row["times faster"] = round(row["plain"]["p50 (ms)"] / row["one"]["p50 (ms)"], 2)
-            rows[str(frames)] = row
-            print(f"{device}: {frames} key frames: {row['times faster']} times faster", flush=True)
+def kernels(device: str, calls: int) -> dict[str, Any]:
+    """Parity and latency of the forms of kernels."""
+    rows = gpu_kernels.surfaces(device, calls, latencies)
+    print(f"{device}: {rows}", flush=True)
     return rows
+
+
+def attention(device: str, calls: int) -> dict[str, Any]:
+    """Attention by the number of key frames of 300 tokens."""
+    return gpu_kernels.attention(device, calls, latencies, quick=device == "cpu")
 
 
 def half(device: str, calls: int) -> dict[str, Any]:
@@ -262,10 +249,6 @@ def _exactly(path: Path, device: str, precision: str = "single") -> OnnxNetwork:
     return network
 
 
-def _joined(x: Any) -> Any:
-    return x.transpose(0, 2, 1, 3).reshape(-1)
-
-
 def _data_hash() -> str:
     """Of the networks that were measured; frames are simulated from a seed."""
     digest = hashlib.sha256()
@@ -281,6 +264,7 @@ def _memory() -> float | None:
 PARTS: dict[str, Callable[[str, int], dict[str, Any]]] = {
     "models": models,
     "half": half,
+    "kernels": kernels,
     "attention": attention,
     "pipeline": pipeline,
     "plan": plan,

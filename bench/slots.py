@@ -33,7 +33,7 @@ from perception_nodes.scene import Frame, Slots
 from perception_nodes.viewrope.depth_finder import DepthFinder
 from perception_nodes.viewrope.learned import LearnedFinder
 
-SCENES = range(0, 100, 4)
+SCENES = range(100)
 MIN_PIXELS = 100
 APART = np.cos(np.deg2rad(60.0))
 POSE_ERRORS = (0.0, 0.1, 0.3)

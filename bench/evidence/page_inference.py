@@ -145,8 +145,10 @@ _INTRODUCTION = """# Evidence: inference
 
 How networks are run is described in [inference.md](../inference.md).
 """
-_NO_GPU = (
-    f"{NOT_MEASURED[0].upper()}{NOT_MEASURED[1:]}. `.venv-train/bin/python bench/gpu.py` measures "
-    "parity, latency, half\nprecision, attention in one operator and the whole pipeline in one "
-    "call.\n"
-)
+_NO_GPU = f"""\
+{NOT_MEASURED[0].upper()}{NOT_MEASURED[1:]}: none of the figures asked of one (from camera to object
+states, a plan of the full budget, attention in one operator at 64 key frames, memory). One call
+measures them, with parity of every network and kernel in both precisions, on CUDA, TensorRT and
+torch apart: `.venv-train/bin/python bench/gpu.py`, or in pieces of minutes with `--part`. All parts
+but torch's were tried to their end on a CPU (`--device cpu`).
+"""

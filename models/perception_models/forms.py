@@ -29,6 +29,7 @@ from perception_models.viewrope.surface import points_and_normals
 
 ENCODING = Encoding.VIEW_PLACE
 _CONTRIB = "com.microsoft"
+_FAR = 1e6  # m; ONNX Runtime pools no infinities
 
 
 class _Attention(nn.Module):
@@ -68,6 +69,18 @@ class _Surface(nn.Module):
         return points_and_normals(depth, camera)
 
 
+class _Shrunk(nn.Module):
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self._factor = factor
+
+    def forward(self, depth: Tensor) -> Tensor:
+        """[N, H // factor, W // factor] nearest readings of [N, H, W]; 0 where there is none."""
+        far = torch.where(depth > 0, depth, _FAR)
+        nearest = -nn.functional.max_pool2d(-far[:, None], self._factor)
+        return torch.where(nearest < _FAR, nearest, 0.0)[:, 0]
+
+
 def attention_inputs(heads: int, width: int, asking: int, answering: int) -> dict[str, Tensor]:
     """Random tokens and geometry for both forms."""
     rng = np.random.default_rng(answering)
@@ -102,17 +115,26 @@ def plain_attention(inputs: dict[str, Tensor], path: Path) -> Path:
     ).path
 
 
-def fused_attention(inputs: dict[str, Tensor], path: Path) -> Path:
-    """Write attention with one operator; its output is [B, L, H * d]."""
+def fused_attention(inputs: dict[str, Tensor], path: Path, *, half: bool = False) -> Path:
+    """Write attention with one operator, in half precision or not; its output is [B, L, H * d]."""
     names = ("asked", "answers", "values")
     export(_Attention(whole=False), Signature(inputs, names, {}, tolerance=1e-4), path)
     model = onnx.load(path)
     heads, asking, width = inputs["query"].shape[1:]
     # `com.microsoft.MultiHeadAttention` divides by the root of the width by itself.
-    node = helper.make_node(
-        "MultiHeadAttention", names, ["mixed"], domain=_CONTRIB, num_heads=heads
-    )
-    model.graph.node.append(node)
+    given = [f"{name}/half" for name in names] if half else list(names)
+    made = "mixed/half" if half else "mixed"
+    nodes = [
+        helper.make_node("MultiHeadAttention", given, [made], domain=_CONTRIB, num_heads=heads)
+    ]
+    if half:
+        casts = [
+            helper.make_node("Cast", [name], [short], to=TensorProto.FLOAT16)
+            for name, short in zip(names, given, strict=True)
+        ]
+        last = helper.make_node("Cast", [made], ["mixed"], to=TensorProto.FLOAT)
+        nodes = [*casts, *nodes, last]
+    model.graph.node.extend(nodes)
     del model.graph.output[:]
     shape = [1, asking, heads * width]
     model.graph.output.append(helper.make_tensor_value_info("mixed", TensorProto.FLOAT, shape))
@@ -125,6 +147,11 @@ def surface(depth: Tensor, camera: Tensor, path: Path) -> Path:
     """Write points and normals from depth."""
     inputs = {"depth": depth, "camera": camera}
     return export(_Surface(), Signature(inputs, ("points", "normals"), {}, 5e-4), path).path
+
+
+def shrunk(depth: Tensor, factor: int, path: Path) -> Path:
+    """Write the nearest reading of each block of a depth image."""
+    return export(_Shrunk(factor), Signature({"depth": depth}, ("nearest",), {}), path).path
 
 
 def _joined(x: Tensor) -> Tensor:

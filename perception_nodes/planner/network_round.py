@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from perception_nodes.arrays import Floats
+from perception_nodes.errors import ModelError
 from perception_nodes.inference.loading import load_network
 from perception_nodes.inference.network import Network
 from perception_nodes.inference.providers import order, why_not
@@ -107,7 +108,11 @@ def on_gpu(models: Path, device: str) -> tuple[NetworkRound | None, str]:
     wanted = [name for name in order(device) if name != _CPU]
     if not wanted:
         return None, "NumPy, as the parameter device asks"
-    reasons = [why_not(onnxruntime(), name) for name in wanted]
+    try:
+        runtime = onnxruntime()
+    except ModelError as error:  # plans need no network
+        return None, f"NumPy: {error.message}"
+    reasons = [why_not(runtime, name) for name in wanted]
     if all(reasons):
         return None, f"NumPy: {reasons[-1]}"
     network = load_network(models / f"{NAME}.yaml", device)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pushing import block, goal, scene
 
+from perception_nodes.errors import ModelError
 from perception_nodes.inference.loading import load_network
 from perception_nodes.model_cards import weights_folder
 from perception_nodes.planner import network_round
@@ -88,3 +89,13 @@ def test_the_graph_is_used_only_where_it_runs_on_the_gpu(
     else:
         assert network is None
         assert told == "NumPy: out of memory"
+
+
+def test_without_onnx_runtime_there_are_plans_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> Any:
+        raise ModelError("networks need ONNX Runtime, which is not installed")
+
+    monkeypatch.setattr(network_round, "onnxruntime", absent)
+    network, told = on_gpu(weights_folder(), "auto")
+    assert network is None
+    assert told == "NumPy: networks need ONNX Runtime, which is not installed"

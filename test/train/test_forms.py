@@ -5,13 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto
 
 from perception_kernels.attention import TokenGeometry, ray_rotary_attention_reference
+from perception_kernels.shrink import shrink_depth_reference
 from perception_kernels.unproject import normals, unproject
-from perception_models.forms import attention_inputs, fused_attention, plain_attention, surface
+from perception_models.forms import (
+    attention_inputs,
+    fused_attention,
+    plain_attention,
+    shrunk,
+    surface,
+)
 from perception_nodes.geometry.camera import Camera
 
 HEADS, WIDTH, ASKING, FRAMES, TOKENS = 2, 32, 6, 3, 5
@@ -51,6 +60,19 @@ def test_attention_in_one_operator_is_that_of_the_kernel(tmp_path: Path) -> None
     np.testing.assert_allclose(found, expected(), atol=1e-5)
 
 
+def test_attention_in_one_operator_has_a_form_in_half_precision(tmp_path: Path) -> None:
+    """Which no CPU can run, so only its types are checked."""
+    model = onnx.load(fused_attention(INPUTS, tmp_path / "half.onnx", half=True))
+    onnx.checker.check_model(model)
+    made = {name: node for node in model.graph.node for name in node.output}
+    assert made["mixed"].op_type == "Cast"
+    operator = made[made["mixed"].input[0]]
+    assert operator.op_type == "MultiHeadAttention"
+    for name in operator.input:
+        assert made[name].op_type == "Cast"
+        assert made[name].attribute[0].i == TensorProto.FLOAT16
+
+
 @pytest.mark.parametrize("holes", [0.0, 0.3])
 def test_points_and_normals_in_the_graph_are_those_of_the_kernels(
     tmp_path: Path, holes: float
@@ -67,3 +89,15 @@ def test_points_and_normals_in_the_graph_are_those_of_the_kernels(
     exact = unproject(depth, camera.rays())
     np.testing.assert_allclose(points[0], np.nan_to_num(exact), atol=1e-6)
     np.testing.assert_allclose(facing[0], np.nan_to_num(normals(exact)), atol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+def test_depth_shrunk_in_the_graph_is_that_of_the_kernel(tmp_path: Path, factor: int) -> None:
+    rng = np.random.default_rng(2)
+    depth = rng.uniform(0.5, 3.0, (13, 17)).astype(np.float32)
+    depth[rng.random(depth.shape) < 0.4] = np.nan
+    depth[:4, :7] = np.nan
+    given = np.nan_to_num(depth)[None]
+    (found,) = run(shrunk(torch.from_numpy(given), factor, tmp_path / "shrunk.onnx"), depth=given)
+    np.testing.assert_array_equal(found[0], np.nan_to_num(shrink_depth_reference(depth, factor)))
+    assert (found[0] == 0).any()
