@@ -51,6 +51,7 @@ DEFINITIONS = (
     "CMakeLists.txt",
     "pyproject.toml",
     "test/ros/tf2_msgs/**/*",
+    "test/ros/hri_msgs/**/*",
 )
 
 
@@ -176,11 +177,12 @@ def correct_include_paths(share: Path) -> int:
 
 
 def build_interfaces() -> None:
-    """Build and install this package, and tf2_msgs, into the environment with colcon."""
+    """Build and install this package, and messages of others, into the environment with colcon."""
     print("building the interfaces with colcon (about half a minute) ...", flush=True)
     options = ["--log-base", str(TARGET / "log"), "build", "--symlink-install", "--merge-install"]
     folders = ["--build-base", str(TARGET / "build"), "--install-base", str(TARGET)]
-    sources = ["--base-paths", str(ROOT), str(ROOT / "test" / "ros" / "tf2_msgs")]
+    others = [str(ROOT / "test" / "ros" / name) for name in ("tf2_msgs", "hri_msgs")]
+    sources = ["--base-paths", str(ROOT), *others]
     cmake = ["--cmake-args", "-DBUILD_TESTING=OFF", f"-DPython3_EXECUTABLE={PYTHON}"]
     _run([str(TARGET / "bin" / "colcon"), *options, *folders, *sources, *cmake], _environment())
 

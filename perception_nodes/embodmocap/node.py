@@ -23,11 +23,12 @@ from perception_nodes.embodmocap.surface import StaticScene
 from perception_nodes.embodmocap.tracker import BodyTracker
 from perception_nodes.ros.camera_input import CameraInput, Shot
 from perception_nodes.ros.conversion import people_to_msg
-from perception_nodes.ros.interfaces import node
+from perception_nodes.ros.interfaces import TRACKED, node
 from perception_nodes.ros.managed import ManagedNode
 from perception_nodes.ros.parameters import NodeParameters, count, number, switch, text
 from perception_nodes.ros.people_messages import (
     KeypointInput,
+    people_ids,
     people_markers,
     people_transforms,
     surface_to_msg,
@@ -185,6 +186,8 @@ class EmbodmocapNode(ManagedNode[EmbodmocapParameters]):
         world, make = self.parameters.world_frame, self._factory
         self._outputs["people"].publish(people_to_msg(people, stamp, world, make))
         self._outputs["/tf"].publish(people_transforms(people, stamp, world, make))
+        if self._outputs[TRACKED] is not None:
+            self._outputs[TRACKED].publish(people_ids(people, stamp, world, make))
         if self._outputs["people_markers"].get_subscription_count():
             markers = people_markers(people, stamp, world, make)
             self._outputs["people_markers"].publish(markers)

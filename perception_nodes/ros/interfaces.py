@@ -68,6 +68,8 @@ class NodeSpec:
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _OBJECTS, _PEOPLE = "permanence/msg/ObjectStateArray", "permanence/msg/PersonArray"
 _KEYPOINTS = "permanence/msg/KeypointArray"
+TRACKED = "humans/bodies/tracked"
+"""Ids of the people, as REP-155 names the topic; each has the transform `body_<id>`."""
 
 TF = TopicSpec("/tf", "tf2_msgs/msg/TFMessage", "TRANSFORMS", "transforms that change")
 TF_STATIC = TopicSpec(
@@ -154,6 +156,7 @@ NODES: tuple[NodeSpec, ...] = (
         (
             PEOPLE,
             TopicSpec("people_markers", MARKERS, "RESULTS", "people for RViz"),
+            TopicSpec(TRACKED, "hri_msgs/msg/IdsList", "RESULTS", "ids, as in REP-155", True),
             TopicSpec("scene_points", "sensor_msgs/msg/PointCloud2", "LATCHED", "the static scene"),
             TF,
         ),

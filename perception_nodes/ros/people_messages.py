@@ -148,6 +148,13 @@ def people_transforms(
     return transforms_to_msg(transforms, factory)
 
 
+def people_ids(people: Sequence[Person], stamp: int, frame_id: str, factory: MessageFactory) -> Any:
+    """A `hri_msgs/IdsList` of REP-155; the transform of each is `body_<id>`."""
+    header = header_to_msg(stamp, frame_id, factory)
+    ids = [person.id for person in people]
+    return factory.make("hri_msgs/msg/IdsList", header=header, ids=ids)
+
+
 def surface_to_msg(
     surface: SurfacePoints, stamp: int, frame_id: str, factory: MessageFactory
 ) -> Any:

@@ -18,9 +18,11 @@ from perception_nodes.embodmocap.skeleton import JOINTS, SURFACE
 from perception_nodes.errors import InputError
 from perception_nodes.geometry.camera import Camera as Lens
 from perception_nodes.geometry.pose import Pose
+from perception_nodes.ros import endpoints
 from perception_nodes.ros.conversion import people_from_msg
-from perception_nodes.ros.interfaces import node
+from perception_nodes.ros.interfaces import TRACKED, node
 from perception_nodes.ros.people_messages import keypoints_from_msg, keypoints_to_msg
+from perception_nodes.ros.rclpy_factory import interface
 from perception_nodes.ros.run import start
 from perception_nodes.scene import Frame
 from perception_simulation.people.walking import WalkingMotion
@@ -118,6 +120,44 @@ def test_the_node_keeps_no_image(graph: Any, until: Callable[..., bool]) -> None
     paired = robot.node._paired["a"]
     assert paired.explain() is not None
     assert not robot.node._cameras["a"]._waiting
+
+
+def test_where_hri_msgs_is_installed_the_ids_of_bodies_are_told(
+    graph: Any, until: Callable[..., bool]
+) -> None:
+    """Of REP-155, by a package of that one message which the tests build."""
+    pytest.importorskip("hri_msgs")
+    robot = Robot(graph)
+    told: list[Any] = []
+    subscribe(robot.client, topic("embodmocap", TRACKED), told)
+    assert until(lambda: robot.camera.publishers["keypoints_a"].get_subscription_count())
+    assert until(lambda: robot.camera.publishers["/tf_static"].get_subscription_count())
+    assert until(lambda: robot.client.count_publishers(TRACKED))
+    for number in range(12):
+        robot.show(*shot(number)[:2])
+        assert until(lambda count=number + 1: min(len(robot.people), len(told)) >= count)
+    assert list(told[-1].ids) == [person.id for person in robot.people[-1].people]
+    assert len(told[-1].ids) == 1
+    names = {t.child_frame_id for message in robot.tree for t in message.transforms}
+    assert f"body_{told[-1].ids[0]}" in names
+
+
+def test_where_hri_msgs_is_missing_people_are_told_all_the_same(
+    graph: Any, until: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(type_name: str) -> Any:
+        if type_name.startswith("hri_msgs"):
+            raise ModuleNotFoundError(type_name)
+        return interface(type_name)
+
+    monkeypatch.setattr(endpoints, "interface", absent)
+    robot = Robot(graph)
+    assert robot.node._outputs[TRACKED] is None
+    assert until(lambda: robot.camera.publishers["keypoints_a"].get_subscription_count())
+    assert until(lambda: robot.camera.publishers["/tf_static"].get_subscription_count())
+    assert until(lambda: robot.client.count_publishers("people"))
+    robot.show(*shot(0)[:2])
+    assert until(lambda: robot.people)
 
 
 def test_keypoints_of_a_wrong_size_are_refused_with_the_order_to_send() -> None:
