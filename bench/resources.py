@@ -3,9 +3,10 @@
     python scripts/with_ros.py python bench/resources.py [--seconds 20]
 
 Each node runs in a process of its own, as `composed:=false` starts them, on simulated images of
-640x480. CPU is in percent of one core, with that of the processes that a node starts; resident
-memory is that of all of them, so that what they share counts more than once. Latency is the age of
-the image when the result left, by the nodes' own diagnostics.
+640x480; `embodmocap`, which needs keypoints, apart from the others. CPU is in percent of one core,
+with that of the processes that a node starts; resident memory is that of all of them, so that what
+they share counts more than once. Latency is the age of the image when the result left, by the
+nodes' own diagnostics.
 """
 
 from __future__ import annotations
@@ -18,23 +19,33 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import rclpy
 from common import write_result
 from diagnostic_msgs.msg import DiagnosticArray
 from latency_ros import ROOT, Stream
+from people_stream import PeopleStream, walker
 
 from perception_nodes.scene import Frame, Sample
 from perception_simulation.generator import generate
 from perception_simulation.simulator import Simulator
 
-NODES = ("viewrope", "cjepa", "memory", "planner")
 CASES = (("inactive", 0.0), ("active, no images", 0.0), ("15 Hz", 15.0), ("30 Hz", 30.0))
+
+
+class Group(NamedTuple):
+    """Nodes that are measured together, and what feeds them."""
+
+    nodes: tuple[str, ...]
+    stream: Callable[[], Any]
+    supply: list[Any]
+
+
 _FIGURES = {
     "latency_ms": "latency p50/p95/p99 ms",
     "processing_ms": "processing p50/p95/p99 ms",
@@ -80,13 +91,15 @@ def _children(pid: int) -> list[int]:
 
 
 @contextmanager
-def node_processes(folder: Path, active: bool) -> Iterator[dict[str, int]]:
+def node_processes(folder: Path, nodes: tuple[str, ...], active: bool) -> Iterator[dict[str, int]]:
     """A process for each node; gives their ids."""
-    options = [f"autostart:={str(active).lower()}", f"memory:file:={folder / 'memory.db'}"]
+    options = [f"autostart:={str(active).lower()}"]
+    if "memory" in nodes:
+        options.append(f"memory:file:={folder / 'memory.db'}")
     words = [word for option in options for word in ("-p", option)]
     running = {}
     try:
-        for name in NODES:
+        for name in nodes:
             command = [sys.executable, str(ROOT / "scripts" / "up"), "--nodes", name, "--ros-args"]
             log = (folder / f"{name}.log").open("wb")
             running[name] = subprocess.Popen([*command, *words], stdout=log, stderr=log)
@@ -101,7 +114,7 @@ def node_processes(folder: Path, active: bool) -> Iterator[dict[str, int]]:
 class Told:
     """What the nodes say on /diagnostics."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Any) -> None:
         self.by_node: dict[str, dict[str, str]] = {}
         stream.create_subscription(DiagnosticArray, "/diagnostics", self._take, 10)
 
@@ -120,7 +133,7 @@ def images(count: int) -> list[Frame]:
     return [*frames, *reversed(frames)]
 
 
-def send(stream: Stream, frames: Iterator[Frame], rate: float, seconds: float) -> int:
+def send(stream: Any, frames: Iterator[Any], rate: float, seconds: float) -> int:
     """Publish at a rate for a while, or wait at rate 0; gives how many."""
     if not rate:
         time.sleep(seconds)
@@ -135,20 +148,22 @@ def send(stream: Stream, frames: Iterator[Frame], rate: float, seconds: float) -
     return sent
 
 
-def measure(frames: list[Frame], active: bool, rate: float, seconds: float) -> dict[str, Any]:
+def measure(group: Group, active: bool, rate: float, seconds: float) -> dict[str, Any]:
     """One case: by node, and how many images were sent in how many seconds."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        processes = stack.enter_context(node_processes(folder, active))
-        stream = Stream()
+        processes = stack.enter_context(node_processes(folder, group.nodes, active))
+        stream = group.stream()
         stack.callback(stream.destroy_node)
         told = Told(stream)
         executor = rclpy.executors.SingleThreadedExecutor()
         executor.add_node(stream)
         threading.Thread(target=executor.spin, daemon=True).start()
         stack.callback(executor.shutdown)
-        _wait(lambda: len(told.by_node) == len(NODES) and (not active or stream.ready()), folder)
-        supply = itertools.cycle(frames)
+        _wait(
+            lambda: len(told.by_node) == len(group.nodes) and (not active or stream.ready()), folder
+        )
+        supply = itertools.cycle(group.supply)
         send(stream, supply, rate, _SETTLING_S)
         before, began = {n: use_of(p) for n, p in processes.items()}, time.perf_counter()
         sent = send(stream, supply, rate, seconds)
@@ -157,7 +172,7 @@ def measure(frames: list[Frame], active: bool, rate: float, seconds: float) -> d
         return {
             "sent": sent,
             "seconds": round(elapsed, 1),
-            "nodes": {n: _row(before[n], after[n], elapsed, told.by_node[n]) for n in NODES},
+            "nodes": {n: _row(before[n], after[n], elapsed, told.by_node[n]) for n in group.nodes},
         }
 
 
@@ -195,11 +210,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
     args = parser.parse_args()
-    frames = images(30)
+    groups = (
+        Group(("viewrope", "cjepa", "memory", "planner"), Stream, images(30)),
+        Group(("embodmocap",), PeopleStream, walker(90)),
+    )
     rclpy.init()
-    results = {
-        name: measure(frames, name != "inactive", rate, args.seconds) for name, rate in CASES
-    }
+    results: dict[str, Any] = {}
+    for name, rate in CASES:
+        found = [measure(group, name != "inactive", rate, args.seconds) for group in groups]
+        results[name] = found[0]
+        for other in found[1:]:
+            results[name]["nodes"] |= other["nodes"]
     rclpy.shutdown()
     show(results)
     load = round(os.getloadavg()[2], 1)
