@@ -111,6 +111,11 @@ class MemoryAccess:
         rows = self._rows("SELECT * FROM belief WHERE object = :o ORDER BY seq", o=object_id)
         return [to_record(row) for row in rows]
 
+    def first_record(self, object_id: str) -> Record:
+        """The first observation of an object that is known."""
+        query = "SELECT * FROM belief WHERE object = :o ORDER BY seq LIMIT 1"
+        return to_record(self._rows(query, o=object_id)[0])
+
     def events(
         self,
         since: int | None = None,

@@ -54,17 +54,23 @@ class Changes(Precedents):
 
         Args:
             since: Message time, ns. None for the end of the session before the newest: what
-                changed while the robot was off.
+                changed while the robot was off; in the first session, what differs from how each
+                object was seen first.
             until: Message time, ns; None for now.
         """
+        prefix = ""
         since = self._end_of_last_session() if since is None else since
-        if since is None or not self.records(since):
+        if since is None and self.start is not None:
+            found, since = self._since_first_seen(until), self.start
+            prefix = "this is the first session; compared with how each was seen first:\n"
+        elif since is None or not self.records(since):
             return Answer(False, "unknown: nothing was known at that time", until)
-        found = self.differences(since, until)
+        else:
+            found = self.differences(since, until)
         events = self._events_of(found, since, until)
         evidence = [f"observation {change.after.seq}" for change in found]
         evidence += [f"event {event.seq}" for event in events]
-        sentence = "\n".join(change.text for change in found) or "nothing changed"
+        sentence = prefix + ("\n".join(change.text for change in found) or "nothing changed")
         records = tuple(change.after for change in found)
         return Answer(True, sentence, until, records, tuple(events), tuple(evidence))
 
@@ -76,6 +82,15 @@ class Changes(Precedents):
             for after in self.records(until)
             if (change := _compare(before.get(after.state.id), after, since, until)) is not None
         ]
+        return sorted(found, key=lambda change: natural(change.after.state.id))
+
+    def _since_first_seen(self, until: int | None) -> list[Change]:
+        """How objects differ from their first observation."""
+        found = []
+        for after in self.records(until):
+            first = self.first_record(after.state.id)
+            change = _compare(first, after, first.state.stamp, until)
+            found += [] if change is None else [change]
         return sorted(found, key=lambda change: natural(change.after.state.id))
 
     def _end_of_last_session(self) -> int | None:

@@ -37,6 +37,15 @@ _KINDS = (
         re.compile(r"\bwhy\b|\b(?:who|what) (?:has |have )?(?:moved|pushed|caused|took|hit)\b"),
     ),
     ("near", re.compile(r"\b(?:near|beside|next to|around|close to)\b")),
+    (
+        "list",
+        re.compile(
+            r"\b(?:what|which|where)(?: (?:objects|things))?(?: is| are|'s) "
+            r"(?:all |every)?(?:the )?(hidden|visible|lost|gone|known|there|objects|things|thing)"
+            r"(?=\s*[?.!]*$)|\bwhat do you (know|remember|see)(?=\s*[?.!]*$)"
+            r"|^\s*(?:list|show) (?:all|everything|objects|the objects)\b"
+        ),
+    ),
     ("happened", re.compile(r"\bwhat (?:has )?happened\b|\bhistory\b|\bwhat did\b")),
 )
 
@@ -46,12 +55,12 @@ class Question:
     """A question in plain words, understood.
 
     Attributes:
-        kind: "where", "why", "changes", "what_if", "near", "happened" or "believes".
+        kind: "where", "why", "changes", "what_if", "near", "happened", "list" or "believes".
         text: The question in lower case.
         rest: What is left of it once times and actions are taken out; it contains the names.
         at: Message time that it is about, ns; None for now.
         since: Beginning of the stretch of time that it is about, ns.
-        action: Of a "what_if"; of a "believes" who.
+        action: Of a "what_if"; of a "believes" who; of a "list" as what: "hidden", say.
     """
 
     kind: str
@@ -85,7 +94,11 @@ def parse(text: str, start: int, now: int) -> Question:
         rest = rest[: found.start()] + " " + rest[found.end() :]
     for kind, pattern in _KINDS:
         if (found := pattern.search(rest.lower())) is not None:
-            action = found[1] if kind in ("what_if", "believes") else ""
+            action = (
+                next(filter(None, found.groups()), "")
+                if kind in ("what_if", "believes", "list")
+                else ""
+            )
             rest = rest[: found.start()] + " " + rest[found.end() :]
             return Question(kind, lower, rest.strip(), at, since, action)
     return Question("where", lower, rest.strip(), at, since)

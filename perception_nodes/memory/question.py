@@ -13,6 +13,7 @@ from perception_nodes.memory.answers import Answer, is_known, name_of
 from perception_nodes.memory.grammar import Question, parse
 from perception_nodes.memory.queries import MemoryQueries
 from perception_nodes.memory.rows import Record, clean
+from perception_nodes.scene import Visibility
 
 NEAR = 0.5
 """Meters within which something is near."""
@@ -37,8 +38,9 @@ def recall(
 ) -> Answer:
     """Answer a question in plain words.
 
-    The grammar knows seven questions: why or who moved it, what changed, what happens after an
-    action, what is near, what happened to it, where somebody thinks it is, and else where it is.
+    The grammar knows eight questions: why or who moved it, what changed, what happens after an
+    action, what is near, what happened to it, where somebody thinks it is, what is there (or
+    hidden, visible, lost), and else where it is.
     Words that name no object are looked up in the sentences of the log.
 
     Args:
@@ -53,12 +55,27 @@ def recall(
     at = asked.at if at is None else at
     if asked.kind == "changes":
         return memory.changes(asked.since if asked.since is not None else at)
+    if asked.kind == "list":
+        return _list(memory, at, near, _SHOWN_AS.get(asked.action, _KNOWN))
     ids, name = objects_in(asked.rest, memory)
     if not ids:
         return _look_up(memory, question, name, at)
     if asked.kind == "where":
         return _where(memory, ids, name, at, near)
     return _ANSWERS[asked.kind](memory, _Asked(asked, ids, name, at))
+
+
+_KNOWN = "known", frozenset(Visibility)
+_HIDDEN = "hidden", frozenset((Visibility.OCCLUDED, Visibility.OUT_OF_VIEW))
+_LOST = "lost", frozenset((Visibility.LOST,))
+_VISIBLE = "visible", frozenset((Visibility.VISIBLE,))
+_SHOWN_AS = {
+    "hidden": _HIDDEN,
+    "lost": _LOST,
+    "gone": _LOST,
+    "visible": _VISIBLE,
+    "see": _VISIBLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +179,25 @@ def _look_up(memory: MemoryQueries, question: str, name: str, at: int | None) ->
     return Answer(False, f"{sentence}; the log says:\n{told}", at, (), tuple(events), evidence)
 
 
-def _list(memory: MemoryQueries, at: int | None, near: tuple[Floats, float] | None) -> Answer:
+def _list(
+    memory: MemoryQueries,
+    at: int | None,
+    near: tuple[Floats, float] | None,
+    shown_as: tuple[str, frozenset[Visibility]] | None = None,
+) -> Answer:
     records = memory.records(at) if near is None else _inside(memory.records(at), near)
     there = "" if near is None else f" within {near[1]:g} m of there"
     if not records:
         return Answer(False, f"unknown: no object is known{there}", at)
-    count = "1 object is" if len(records) == 1 else f"{len(records)} objects are"
-    return Answer(True, f"{count} known{there}", at, tuple(records))
+    if shown_as is None:
+        count = "1 object is" if len(records) == 1 else f"{len(records)} objects are"
+        return Answer(True, f"{count} known{there}", at, tuple(records))
+    word, wanted = shown_as
+    kept = tuple(r for r in records if r.state.visibility in wanted)
+    names = ", ".join(name_of(record.state) for record in kept) or "none"
+    evidence = tuple(f"observation {record.seq}" for record in kept)
+    sentence = f"{len(kept)} of {len(records)} objects{there} are {word}: {names}"
+    return Answer(True, sentence, at, kept, (), evidence)
 
 
 def _inside(records: Iterable[Record], sphere: tuple[Floats, float]) -> list[Record]:

@@ -127,7 +127,53 @@ def test_what_changed_is_the_difference_of_two_beliefs(memory: MemoryReader) -> 
     assert any(evidence.startswith("event") for evidence in answer.evidence)
     assert memory.changes(50 * SECOND).sentence == "nothing changed"
     assert not memory.changes(0).known
-    assert not memory.changes().known  # there was no earlier session
+
+
+def test_in_the_first_session_changes_are_told_since_each_object_was_seen_first(
+    memory: MemoryReader,
+) -> None:
+    answer = question.recall(memory, "what changed?")
+    assert answer.known
+    first, *lines = answer.sentence.splitlines()
+    assert first.startswith("this is the first session")
+    assert lines == [
+        "mug (o1) moved 0.60 m, to (0.60, 0.00, 0.00)",
+        "o2 moved 0.10 m, to (1.10, 0.00, 0.00)",
+    ]
+    assert any(evidence.startswith("event") for evidence in answer.evidence)
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("what is hidden?", "hidden"),
+        ("Which objects are lost", "lost"),
+        ("what do you see?", "see"),
+        ("what is there", "there"),
+        ("where are all objects", "objects"),
+        ("list everything", ""),
+    ],
+)
+def test_what_is_there_is_asked_without_a_name(
+    memory: MemoryReader, text: str, action: str
+) -> None:
+    found = parse(text, 0, 0)
+    assert (found.kind, found.action) == ("list", action)
+    assert question.recall(memory, text).known
+    assert parse("why is the mug hidden?", 0, 0).kind == "why"
+    assert parse("what is hidden behind the mug?", 0, 0).kind == "where"
+
+
+def test_what_is_hidden_or_seen_is_told_by_name(memory: MemoryReader) -> None:
+    known = {record.state.id for record in memory.records() if record.removed is None}
+    told = {text: question.recall(memory, text) for text in ("what is hidden", "what do you see")}
+    for text, answer in told.items():
+        assert answer.sentence.count(" of ") == 1, text
+        assert len(answer.evidence) == len(answer.records)
+    hidden, seen = ({r.state.id for r in answer.records} for answer in told.values())
+    assert not hidden & seen
+    assert hidden | seen <= known
+    assert seen
 
 
 def test_what_is_near_comes_with_distance_in_order(memory: MemoryReader) -> None:
