@@ -193,7 +193,9 @@ def _list(
         count = "1 object is" if len(records) == 1 else f"{len(records)} objects are"
         return Answer(True, f"{count} known{there}", at, tuple(records))
     word, wanted = shown_as
-    kept = tuple(r for r in records if r.state.visibility in wanted)
+    kept = tuple(
+        r for r in records if r.state.visibility in wanted and is_known(r, at) != (word == "lost")
+    )
     names = ", ".join(name_of(record.state) for record in kept) or "none"
     evidence = tuple(f"observation {record.seq}" for record in kept)
     sentence = f"{len(kept)} of {len(records)} objects{there} are {word}: {names}"

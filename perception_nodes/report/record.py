@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
@@ -12,8 +11,9 @@ from perception_nodes.score.hidden import SHORTEST_EPISODE
 
 MAX_SPANS = 1000
 MAX_EVENTS = 2000
+MAX_TRACKS = 200
+MAX_TIMINGS = 4000
 _MAX_PATH = 600
-_MAX_TRACKS = 1000
 _JUMP = 1.0
 _GONE = 0.5
 
@@ -181,20 +181,22 @@ class RunRecord:
     """Everything that the page shows except the key frames.
 
     Attributes:
-        tracks: By object id, in order of appearance.
+        tracks: By object id, in order of appearance; of very many those known longest.
+        more_tracks: How many were left out for them.
         views: By camera name, the way of the camera, thinned.
         events: (seconds of the run, event), the first 2000.
         more_events: How many came after those.
-        timings: By part, seconds of every frame.
+        timings: By part, seconds of each frame, thinned.
         duration: Seconds from the first to the last frame.
     """
 
     def __init__(self) -> None:
         self.tracks: dict[str, Track] = {}
+        self.more_tracks = 0
         self.views: dict[str, Decimated[View]] = {}
         self.events: list[tuple[float, Event]] = []
         self.more_events = 0
-        self.timings: dict[str, array[float]] = {}
+        self.timings: dict[str, Decimated[float]] = {}
         self.duration = 0.0
         self._zero: int | None = None
 
@@ -203,17 +205,26 @@ class RunRecord:
         t = self._time(state.stamp)
         for item in state.objects:
             if item.id not in self.tracks:
-                if len(self.tracks) >= _MAX_TRACKS:
-                    continue
-                self.tracks[item.id] = Track(len(self.tracks), item)
+                self.tracks[item.id] = Track(len(self.tracks) + self.more_tracks, item)
             self.tracks[item.id].add(t, item)
+        self._leave_out({item.id for item in state.objects})
         room = MAX_EVENTS - len(self.events)
         self.events.extend((t, event) for event in state.events[:room])
         self.more_events += max(0, len(state.events) - room)
         for part, seconds in timings.items():
-            self.timings.setdefault(part, array("f")).append(seconds)
+            self.timings.setdefault(part, Decimated(MAX_TIMINGS)).append(seconds)
         self._add_view(t, frame)
         return t
+
+    def _leave_out(self, known: set[str]) -> None:
+        """Of too many objects drop those known for the shortest time and not any more."""
+        room = MAX_TRACKS - len(self.tracks)
+        if room >= 0:
+            return
+        gone = [(track.life, name) for name, track in self.tracks.items() if name not in known]
+        for _, name in sorted(gone)[:-room]:
+            del self.tracks[name]
+            self.more_tracks += 1
 
     def _time(self, stamp: int) -> float:
         """Seconds of the run, which go on where the clock of the recording jumps back."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from array import array
 
 import numpy as np
 
@@ -46,14 +45,13 @@ def _event(record: RunRecord, t: float, event: Event) -> str:
 
 def timings(record: RunRecord) -> str:
     """How long each part took for a frame: median, 95th and 99th percentile."""
-    parts = {name: values for name, values in record.timings.items() if len(values)}
+    parts = {name: np.array(list(values)) for name, values in record.timings.items()}
     if not parts:
         return '<p class="none">No timings were taken.</p>'
     if "total" not in parts and len(parts) > 1 and len({len(v) for v in parts.values()}) == 1:
-        total = np.sum([np.asarray(v) for v in parts.values()], axis=0)
-        parts["total"] = array("f", total.tolist())
+        parts["total"] = np.sum(list(parts.values()), axis=0)
     figures = {
-        name: [1000.0 * float(v) for v in np.percentile(np.asarray(values), (50, 95, 99))]
+        name: [1000.0 * float(v) for v in np.percentile(values, (50, 95, 99))]
         for name, values in parts.items()
     }
     longest = max(p99 for _, _, p99 in figures.values()) or 1.0

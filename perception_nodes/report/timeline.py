@@ -34,6 +34,9 @@ def draw_timelines(record: RunRecord, tracks: list[Track], key_times: list[float
     if folded:
         count = plural(len(tracks) - len(shown), "object")
         more = f"<details><summary>{count} known for a shorter time</summary>{folded}</details>"
+    if record.more_tracks:
+        count = plural(record.more_tracks, "object")
+        more += f'<p class="none">{count} known for the shortest time were left out.</p>'
     return (
         '<div class="tl" id="tl" tabindex="0" role="slider" aria-label="Time in the run" '
         f'aria-valuemin="0" aria-valuemax="{record.duration:.2f}" aria-valuenow="0">'
