@@ -5,7 +5,8 @@
 The example recording in a loop, one stream at a steady rate: finder, tracker and memory on disk,
 as on a robot, which writes neither a recording nor a report. Time per frame is also given in
 seconds of the processor, which other work on the machine does not stretch. Slopes are fitted after
-the first tenth.
+the first tenth and over the second half. The result is written each minute, so that an
+interruption loses nothing.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Watch:
 
     rows: list[dict[str, float]]
     memory: Path
+    rate: float
     cpu: float = 0.0
     since: float = 0.0
     given: tuple[float, float] = (0.0, 0.0)
@@ -84,7 +86,7 @@ class Watch:
                 "memory_file_mb": self.memory.stat().st_size / 1e6,
             }
         )
-        print(len(self.rows), {k: round(v, 1) for k, v in self.rows[-1].items()}, flush=True)
+        write_result("soak", {**summary(self.rows, self.rate), "each_minute": self.rows})
         self.cpu, self.since = cpu, now
         self.latencies.clear()
 
@@ -100,26 +102,31 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         memory = stack.enter_context(Memory(folder / "memory.db"))
-        watch = Watch([], folder / "memory.db", time.process_time())
+        watch = Watch([], folder / "memory.db", args.rate, time.process_time())
         pipeline = Pipeline(DepthFinder(), ObjectTracker(), memory)
         stream = paced(images, args.rate, args.minutes, watch)
-        outcome = run(stream, pipeline, (), watch)
-    figures = {"minutes": args.minutes, "rate": args.rate, "frames": outcome.frames}
-    figures |= {key: judged(watch.rows, key) for key in watch.rows[0]}
-    for key, value in figures.items():
+        run(stream, pipeline, (), watch)
+    for key, value in summary(watch.rows, args.rate).items():
         print(f"{key:24s} {value}")
-    write_result("soak", {**figures, "each_minute": watch.rows})
+
+
+def summary(rows: Sequence[dict[str, float]], rate: float) -> dict[str, Any]:
+    """What the minutes so far say."""
+    figures: dict[str, Any] = {"minutes": len(rows), "rate": rate}
+    return figures | {key: judged(rows, key) for key in rows[0]}
 
 
 def judged(rows: Sequence[dict[str, float]], key: str) -> dict[str, Any]:
-    """The first settled value, the last, and the slope with its standard error."""
-    values = np.array([row[key] for row in rows[int(SETTLED * len(rows)) :]])
-    hours = np.arange(len(values)) / 60.0
-    result = {"settled": round(float(values[0]), 2), "end": round(float(values[-1]), 2)}
-    if len(values) > 3:
-        fit, covariance = np.polyfit(hours, values, 1, cov=True)
-        result["per_hour"] = round(float(fit[0]), 2)
-        result["per_hour_error"] = round(float(np.sqrt(covariance[0, 0])), 2)
+    """The median of every ten minutes, and slopes with their standard errors."""
+    values = np.array([row[key] for row in rows])
+    tens = [np.median(values[at : at + 10]) for at in range(0, len(values), 10)]
+    result: dict[str, Any] = {"each_ten_minutes": [round(float(value), 2) for value in tens]}
+    for name, first in (("settled", int(SETTLED * len(rows))), ("second_half", len(rows) // 2)):
+        if len(values) - first > 3:
+            hours = np.arange(first, len(values)) / 60.0
+            fit, covariance = np.polyfit(hours, values[first:], 1, cov=True)
+            error = float(np.sqrt(covariance[0, 0]))
+            result[name] = {"per_hour": round(float(fit[0]), 2), "error": round(error, 2)}
     return result
 
 

@@ -90,24 +90,32 @@ def _resources(figures: dict[str, Any]) -> list[str]:
 def _soak(figures: dict[str, Any]) -> list[str]:
     rows = []
     for key, name in _SOAKED.items():
-        found = figures.get(key)
-        if found is not None and "per_hour" in found:
-            slope = f"{found['per_hour']:+.2f} \u00b1 {1.96 * found['per_hour_error']:.2f}"
-            rows.append([name, found["settled"], found["end"], slope])
+        found = figures[key]
+        slopes = [_slope(found[part]) for part in ("settled", "second_half")]
+        rows.append([name, *found["each_ten_minutes"], *slopes])
+    ends = [10 * (number + 1) for number in range(len(figures["resident_mb"]["each_ten_minutes"]))]
     return [
         _text(
             f"Finder, tracker and memory on disk on the example recording in a loop, "
-            f"{figures['rate']:g} frames a second for {figures['minutes']:g} minutes "
-            f"({figures['frames']} frames), in one process, as on a robot. Slopes are fitted after "
-            "the first tenth, with 95 % intervals that take the minutes for independent. Other "
-            "work shared the machine, which processor time does not count but caches feel. "
-            "What runs in parts of an hour stands in bench/results/soak.json."
+            f"{figures['rate']:g} frames a second for {figures['minutes']:g} minutes, in one "
+            "process, as on a robot. Medians of the ten minutes that end with the minute named; "
+            "slopes an hour after the first tenth and in the second half, with 95 % intervals "
+            "that take the minutes for independent."
         ),
-        table(["", "settled", "end", "slope an hour"], rows),
+        table(["", *map(str, ends), "slope", "slope of the second half"], rows),
+        _text(
+            "Other work shared the machine and came and went: latency on the clock follows it, and "
+            "caches feel it in processor time too. That latency does not drift is shown only as "
+            "far as processor time at the end is that of the beginning."
+        ),
         _text(
             "The memory file grows until it has 100,000 events (docs/memory.md): boxes that touch "
             "flicker, and each contact is an event. The report of a replay, which a robot does not "
-            "write, keeps paths, spans and events of the whole run, each up to a bound: an hour "
-            "with it grew from 167 to 185 MB."
+            "write, keeps paths, spans, events and times of the whole run, each up to a bound: an "
+            "earlier hour with it, before spans and times had one, grew from 167 to 185 MB."
         ),
     ]
+
+
+def _slope(found: dict[str, float]) -> str:
+    return f"{found['per_hour']:+.1f} \u00b1 {1.96 * found['error']:.1f}"

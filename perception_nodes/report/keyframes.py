@@ -12,7 +12,7 @@ import numpy as np
 
 from perception_nodes.arrays import Bytes
 from perception_nodes.report.overlay import Outline, outlines
-from perception_nodes.report.record import RunRecord
+from perception_nodes.report.record import MAX_TRACKS, RunRecord
 from perception_nodes.scene import Event, EventKind, Frame, ObjectState, SceneState, Visibility
 
 WIDTH = 480
@@ -135,6 +135,8 @@ class KeyFrames:
         if step == 0.0 or (told[0] == item.last_seen and told[1] >= step):
             return False
         self._told[item.id] = (item.last_seen, step)
+        if len(self._told) > MAX_TRACKS:
+            del self._told[next(iter(self._told))]
         return True
 
 

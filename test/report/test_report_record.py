@@ -9,9 +9,18 @@ from beliefs import SECOND, event, scene, state
 
 from perception_nodes.geometry.camera import Camera
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.report.record import MAX_EVENTS, MAX_SPANS, Decimated, Episode, RunRecord
+from perception_nodes.report.record import (
+    MAX_EVENTS,
+    MAX_SPANS,
+    MAX_TIMINGS,
+    MAX_TRACKS,
+    Decimated,
+    Episode,
+    RunRecord,
+)
 from perception_nodes.report.story import headline
 from perception_nodes.report.summary import RunSummary
+from perception_nodes.report.timeline import draw_timelines
 from perception_nodes.scene import EventKind, Frame, Visibility
 
 VISIBLE, OCCLUDED, OUT_OF_VIEW, LOST = Visibility
@@ -129,6 +138,29 @@ def test_more_events_than_can_be_kept_are_counted() -> None:
     run.add(frame(0), scene(0, events=many), {})
     assert len(run.events) == MAX_EVENTS
     assert run.more_events == 7
+
+
+def test_of_endless_objects_the_newest_and_the_longest_known_stay_and_the_rest_is_told() -> None:
+    run = RunRecord()
+    for k in range(3 * MAX_TRACKS):
+        known = [state(f"o{k}", k * SECOND), *([state("kept", k * SECOND)] if k < 9 else [])]
+        run.add(frame(k * SECOND), scene(k * SECOND, *known), {})
+    tracks = list(run.tracks.values())
+    assert len(tracks) == MAX_TRACKS
+    assert run.more_tracks == 3 * MAX_TRACKS + 1 - MAX_TRACKS
+    assert {"kept", f"o{3 * MAX_TRACKS - 1}"} <= set(run.tracks)
+    assert len({track.index for track in tracks}) == MAX_TRACKS
+    page = draw_timelines(run, tracks, []).replace("\N{NO-BREAK SPACE}", " ")
+    assert f"{run.more_tracks} objects known for the shortest time" in page
+
+
+def test_times_of_an_endless_run_take_bounded_room() -> None:
+    run = RunRecord()
+    for k in range(3 * MAX_TIMINGS):
+        run.add(frame(k), scene(k), {"slots": float(k)})
+    kept = list(run.timings["slots"])
+    assert len(kept) <= MAX_TIMINGS + 2
+    assert np.median(kept) == pytest.approx(1.5 * MAX_TIMINGS, rel=0.01)
 
 
 def test_beliefs_that_are_not_finite_leave_no_path() -> None:
