@@ -88,6 +88,7 @@ class Slots:
             as the frame's images, possibly at a lower resolution.
         items: The slots, in order of index.
         model_id: Which source and model found them; latents of different ids are not comparable.
+        rested: Nobody looked, so that an empty frame says nothing about objects.
     """
 
     stamp: int
@@ -96,6 +97,7 @@ class Slots:
     labels: Bytes
     items: tuple[Slot, ...]
     model_id: str
+    rested: bool = False
 
 
 class Visibility(IntEnum):

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 
 
 def add_slot_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--slots` and `--device`."""
+    """Add `--slots`, `--gate` and `--device`."""
     parser.add_argument(
         "--slots",
         choices=SOURCES,
         default=DEFAULT,
         help=f"what finds objects in images: depth alone, or the learned encoder ({DEFAULT})",
+    )
+    parser.add_argument(
+        "--gate",
+        action="store_true",
+        help="search only images in which something moved; predict objects in the others",
     )
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="what networks run on (auto: the fastest)"
@@ -31,4 +36,9 @@ def chosen_source(args: argparse.Namespace) -> SlotSource:
     Raises:
         ModelError: Its network is missing, not what its card says, or can't be loaded.
     """
-    return make_source(args.slots, args.device)
+    source = make_source(args.slots, args.device)
+    if not args.gate:
+        return source
+    from perception_nodes.gate.source import GatedSource
+
+    return GatedSource(source)

@@ -106,7 +106,8 @@ class ObjectTracker:
         Args:
             frame: Its depth image and pose serve the visibility test. Without a pose nothing is
                 updated, since slots can't be placed in the world.
-            slots: Those of the frame.
+            slots: Those of the frame. Where their source rested, objects are only predicted: their
+                `last_seen` stays behind and their covariance grows.
 
         Returns:
             All object states after the frame, and what happened.
@@ -119,7 +120,9 @@ class ObjectTracker:
         sightings = [
             Sighting.from_slot(s, frame.pose, self._parameters.pose_noise) for s in slots.items
         ]
-        self._predict(dt, believed)
+        self._predict(dt, believed, slots.rested)
+        if slots.rested:
+            return self.states(), ()
         cost = cost_matrix(self._tracks, sightings, slots.model_id, dt, self._parameters)
         pairs = assign(cost, self._parameters.birth_cost)
         matched = {self._tracks[i]: j for i, j in pairs.items()}
@@ -140,8 +143,11 @@ class ObjectTracker:
         self._stamp = stamp
         return max(dt, 0.0)
 
-    def _predict(self, dt: float, believed: Sequence[ObjectState]) -> None:
-        """Move all objects on, as the motion model says of those that it speaks of."""
+    def _predict(self, dt: float, believed: Sequence[ObjectState], rested: bool) -> None:
+        """Move all objects on, as the motion model says of those that it speaks of.
+
+        While nobody looks, what is at rest drifts as if it were hidden.
+        """
         expected: Mapping[str, Belief] = {}
         if self._motion is not None and self._stamp is not None and self._tracks:
             expected = self._motion.advance(self._stamp, believed)
@@ -149,7 +155,8 @@ class ObjectTracker:
             if track.confirmed and track.id in expected:
                 track.follow(expected[track.id])
             else:
-                track.motion.predict(dt, track.misses > 0, self._parameters, track.fleeting)
+                unseen = track.misses > 0 or (rested and not track.motion.moving)
+                track.motion.predict(dt, unseen, self._parameters, track.fleeting)
 
     def _question_unmatched(
         self, frame: Frame, slots: Slots, matched: dict[Track, int], dt: float

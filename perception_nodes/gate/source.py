@@ -1,0 +1,99 @@
+"""A slot source that rests while nothing happens (after SenCache, arXiv 2602.24208).
+
+The rule there: evaluate a network again only where sensitivity times change says that its output
+would move. Here change is what `moved` measures since the frame that was last looked at, patch by
+patch; the largest patch decides, since small moving things are what matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from perception_nodes.gate.change import Glance, glance, moved
+from perception_nodes.scene import Frame, Slots
+from perception_nodes.viewrope.source import SlotSource, Telling
+
+THRESHOLD = 0.02
+"""Meters that an outline may move before the source looks again."""
+LONGEST_REST = 1.0
+_WARM_UP = 8
+_NANOSECONDS = 1e-9
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What is known of one camera."""
+
+    looked_at: Glance | None = None
+    stamp: int = 0
+    shape: tuple[int, ...] = (1, 1)
+    looks: int = 0
+
+
+@dataclass(slots=True)
+class GatedSource:
+    """Asks another source only where something moved, and answers `rested` slots otherwise.
+
+    It looks at the first eight frames of a camera, at frames without a pose, and after the longest
+    rest at the latest.
+
+    Attributes:
+        source: What finds objects.
+        threshold: Meters that an outline may move unnoticed, see `moved`.
+        longest_rest: Seconds.
+        frames, rested: How many were given, and how many of these were not looked at.
+    """
+
+    source: SlotSource
+    threshold: float = THRESHOLD
+    longest_rest: float = LONGEST_REST
+    frames: int = 0
+    rested: int = 0
+    _cameras: dict[str, _Watched] = field(default_factory=dict)
+
+    @property
+    def model_id(self) -> str:
+        """That of the source."""
+        return self.source.model_id
+
+    def find(self, frame: Frame) -> Slots:
+        """The slots of a frame; `rested` and empty if it is not worth looking at."""
+        watched = self._cameras.setdefault(frame.camera_name, _Watched())
+        now = glance(frame)
+        self.frames += 1
+        if now is not None and not self._worth(frame.stamp, now, watched):
+            self.rested += 1
+            labels = np.zeros(watched.shape, np.uint8)
+            return Slots(frame.stamp, frame.camera_name, frame.frame_id, labels, (), self.model_id,
+                         rested=True)  # fmt: skip
+        slots = self.source.find(frame)
+        watched.looked_at, watched.stamp, watched.shape = now, frame.stamp, slots.labels.shape
+        watched.looks += 1
+        return slots
+
+    def _worth(self, stamp: int, now: Glance, watched: _Watched) -> bool:
+        age = (stamp - watched.stamp) * _NANOSECONDS
+        if watched.looked_at is None or watched.looks < _WARM_UP:
+            return True
+        if not 0.0 <= age < self.longest_rest:
+            return True
+        return float(moved(watched.looked_at, now).max(initial=0.0)) > self.threshold
+
+    def reset(self) -> None:
+        """Forget earlier frames."""
+        self.source.reset()
+        self._cameras.clear()
+
+    def notes(self) -> tuple[str, ...]:
+        """What the source has to say, and how often it rested."""
+        told = self.source.notes() if isinstance(self.source, Telling) else ()
+        share = 100.0 * self.rested / max(self.frames, 1)
+        return (*told, f"{share:.0f} % of the frames were not searched for objects (--gate)")
+
+    def facts(self) -> Mapping[str, str]:
+        """Figures for diagnostics."""
+        told = self.source.facts() if isinstance(self.source, Telling) else {}
+        return {**told, "frames rested": f"{self.rested} of {self.frames}"}

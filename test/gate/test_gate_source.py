@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tabletop import DEFAULT_VIEW, PERIOD, Box, look_at, observe
+
+from perception_nodes.errors import InputError
+from perception_nodes.gate.change import glance, moved
+from perception_nodes.gate.conformal import choose_threshold, upper_bound
+from perception_nodes.gate.source import GatedSource
+from perception_nodes.objects.tracker import ObjectTracker
+from perception_nodes.scene import Frame, Slots
+
+MUG = Box((0.0, 0.0, 0.05), (0.08, 0.08, 0.1))
+ASIDE = look_at((-0.85, 0.2, 0.8), (0.0, 0.0, 0.0))
+
+
+class Finder:
+    """Finds what the scene says, and counts how often it was asked."""
+
+    model_id = "test"
+
+    def __init__(self) -> None:
+        self.boxes: tuple[Box, ...] = (MUG,)
+        self.asked = 0
+
+    def find(self, frame: Frame) -> Slots:
+        self.asked += 1
+        assert frame.pose is not None
+        return observe(self.boxes, frame.stamp, frame.pose, frame.camera_name)[1]
+
+    def reset(self) -> None:
+        pass
+
+
+def distance(before: Frame, now: Frame) -> float:
+    a, b = glance(before), glance(now)
+    assert a is not None
+    assert b is not None
+    return float(moved(a, b).max())
+
+
+def test_a_still_scene_is_not_searched_again_until_the_longest_rest() -> None:
+    finder = Finder()
+    gate = GatedSource(finder)
+    for k in range(8 + 14):
+        gate.find(observe((MUG,), (k + 1) * PERIOD)[0])
+    assert finder.asked == 8
+    for k in range(22, 26):
+        gate.find(observe((MUG,), (k + 1) * PERIOD)[0])
+    assert finder.asked == 9
+
+
+def test_something_that_moves_is_searched_for_at_once() -> None:
+    finder = Finder()
+    gate = GatedSource(finder)
+    for k in range(10):
+        gate.find(observe((MUG,), (k + 1) * PERIOD)[0])
+    slots = gate.find(observe((MUG.at(0.0, 0.06),), 11 * PERIOD)[0])
+    assert not slots.rested
+
+
+def test_a_camera_that_moves_past_still_things_sees_no_change() -> None:
+    still, aside = observe((MUG,), 0)[0], observe((MUG,), 1, ASIDE)[0]
+    assert distance(still, aside) < 0.01
+    assert distance(still, replace(aside, pose=DEFAULT_VIEW)) > 0.03
+
+
+def test_light_plays_no_part() -> None:
+    frame = observe((MUG,), 0)[0]
+    dark = replace(frame, color=frame.color // 3)
+    assert distance(frame, dark) == 0.0
+
+
+@pytest.mark.parametrize("step", [0.02, 0.04])
+def test_change_is_about_how_far_an_edge_moved(step: float) -> None:
+    before, now = observe((MUG,), 0)[0], observe((MUG.at(0.0, step),), 1)[0]
+    assert 0.4 * step < distance(before, now) < 1.6 * step
+
+
+def test_while_the_source_rests_objects_stay_and_are_known_less_well() -> None:
+    tracker, gate = ObjectTracker(), GatedSource(Finder())
+    for k in range(10):
+        frame = observe((MUG,), (k + 1) * PERIOD)[0]
+        states, _ = tracker.update(frame, gate.find(frame))
+        if k == 7:
+            looked = states[0]
+    assert states[0].last_seen == looked.last_seen == 8 * PERIOD
+    assert states[0].stamp == 10 * PERIOD
+    assert states[0].visibility == looked.visibility
+    assert np.trace(states[0].pose_covariance) > np.trace(looked.pose_covariance)
+
+
+def test_frames_without_a_pose_are_always_searched() -> None:
+    finder = Finder()
+    gate = GatedSource(finder)
+    for k in range(10):
+        gate.find(observe((MUG,), (k + 1) * PERIOD)[0])
+    asked = finder.asked
+    with pytest.raises(AssertionError):
+        gate.find(replace(observe((MUG,), 11 * PERIOD)[0], pose=None))
+    assert finder.asked == asked + 1
+
+
+def test_a_conformal_bound_covers_what_it_states() -> None:
+    rng = np.random.default_rng(3)
+    held = [rng.exponential() <= upper_bound(rng.exponential(size=99), 0.1) for _ in range(4000)]
+    assert abs(np.mean(held) - 0.9) < 0.02
+
+
+def test_too_few_errors_promise_nothing() -> None:
+    assert upper_bound(np.zeros(8), 0.1) == float("inf")
+    with pytest.raises(InputError, match="can't be promised"):
+        upper_bound(np.zeros(8), 1.0)
+
+
+def test_the_largest_threshold_that_keeps_the_promise_is_chosen() -> None:
+    errors = {0.01: [0.001] * 99, 0.02: [0.004] * 99, 0.03: [0.004] * 80 + [0.05] * 19}
+    assert choose_threshold(errors, 0.01, 0.1) == 0.02
+    assert choose_threshold(errors, 0.0001, 0.1) == 0.0
