@@ -41,8 +41,7 @@ def run(nodes: Sequence[Callable[[], ManagedNode[Any]]], arguments: Sequence[str
         for make in nodes:
             made.append(make())
             executor.add_node(made[-1])
-        for node in made:
-            start(node)
+        start(*made)
         with suppress(KeyboardInterrupt, ExternalShutdownException, ROSInterruptException):
             executor.spin()
     finally:
@@ -51,12 +50,19 @@ def run(nodes: Sequence[Callable[[], ManagedNode[Any]]], arguments: Sequence[str
         rclpy.try_shutdown()
 
 
-def start(node: ManagedNode[Any]) -> bool:
-    """Configure and activate a node if its parameter `autostart` says so."""
-    if not node.parameters.autostart:
-        return False
+def start(*nodes: ManagedNode[Any]) -> bool:
+    """Configure in order, then activate in order, those whose parameter `autostart` says so.
+
+    Nobody publishes before all have loaded what they need. A node that refuses stays as it is.
+
+    Returns:
+        Whether all nodes are active now.
+    """
     success = TransitionCallbackReturn.SUCCESS
-    return bool(node.trigger_configure() == success and node.trigger_activate() == success)
+    chosen = [node for node in nodes if node.parameters.autostart]
+    ready = [node for node in chosen if node.trigger_configure() == success]
+    active = [node for node in ready if node.trigger_activate() == success]
+    return len(active) == len(nodes)
 
 
 def main(node: Callable[[], ManagedNode[Any]]) -> None:

@@ -16,8 +16,12 @@ from ros_camera import Camera, subscribe, topic
 from tabletop import PERIOD, Box, observe
 
 from perception_nodes.cjepa.node import CjepaNode
+from perception_nodes.memory.node import MemoryNode
+from perception_nodes.planner.node import PlannerNode
 from perception_nodes.ros.interfaces import node
+from perception_nodes.ros.managed import ManagedNode
 from perception_nodes.ros.run import start
+from perception_nodes.viewrope.node import ViewropeNode
 
 ROOT = Path(__file__).resolve().parents[2]
 MUG = Box((0.0, 0.0, 0.05), (0.08, 0.08, 0.1))
@@ -156,6 +160,34 @@ def test_two_robots_in_two_namespaces_do_not_mix(graph: Any, until: Callable[...
     second.see(CAN, frames=6)
     assert len(first.objects[-1].objects) == 2
     assert len(second.objects[-1].objects) == 1
+
+
+def test_all_nodes_are_configured_before_the_first_one_is_activated_both_in_order(
+    graph: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    steps: list[tuple[str, str]] = []
+    for name in ("configure", "activate"):
+        go = getattr(ManagedNode, f"trigger_{name}")
+
+        def noted(node: Any, name: str = name, go: Any = go) -> Any:
+            steps.append((name, node.get_name()))
+            return go(node)
+
+        monkeypatch.setattr(ManagedNode, f"trigger_{name}", noted)
+    nowhere = [Parameter("model_dir", value=str(tmp_path / "nowhere"))]
+    file = [Parameter("file", value=str(tmp_path / "memory.db"))]
+    waits = [Parameter("autostart", value=False)]
+    nodes = [
+        graph.add(ViewropeNode(context=graph.context)),
+        graph.add(CjepaNode(context=graph.context, parameter_overrides=nowhere)),
+        graph.add(MemoryNode(context=graph.context, parameter_overrides=file)),
+        graph.add(PlannerNode(context=graph.context, parameter_overrides=waits)),
+    ]
+    assert not start(*nodes), "one refuses and one is not to start"
+    configured = [("configure", name) for name in ("viewrope", "cjepa", "memory")]
+    activated = [("activate", name) for name in ("viewrope", "memory")]
+    assert steps == [*configured, *activated]
+    assert [node.active for node in nodes] == [True, False, True, False]
 
 
 @pytest.mark.parametrize(
