@@ -28,6 +28,7 @@ from perception_nodes.viewrope.encoding import (
     sight,
 )
 from perception_nodes.viewrope.interface import read_interface
+from perception_nodes.viewrope.joining import join_pieces
 from perception_nodes.viewrope.keyframes import KeyFrame, KeyFrames
 from perception_nodes.viewrope.masks import main_parts, upsample
 from perception_nodes.viewrope.planes import Background, Plane, find_background
@@ -227,7 +228,8 @@ class LearnedFinder:
         """The slots of a frame from what the network gave."""
         used = found["objectness"] >= MIN_OBJECTNESS
         masks = found["masks"] * np.concatenate(([1.0], used))[:, None, None].astype(np.float32)
-        regions = main_parts(upsample(masks, surface, background), len(used)).astype(np.int32)
+        pieces = main_parts(upsample(masks, surface, background), len(used)).astype(np.int32)
+        regions = join_pieces(pieces, found["latent"], surface)
         scores = [float(value) for value in found["objectness"]]
         latents = list(found["latent"].astype(np.float32))
         slots, lost = describe(frame, surface, background, regions, scores, latents, self.model_id)
