@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from common import SHARED_DATA, write_result
 from pose2sim_data import VIEWS, Recording
+from pose2sim_plain import triangulate
 
 from perception_nodes.embodmocap.calibration import Calibration, calibrate
 from perception_nodes.embodmocap.observation import Noise
@@ -42,9 +43,12 @@ def main() -> None:
         name = "+".join(str(v + 1) for v in which)
         given = measure(recording, which, noise, {})
         found = measure(recording, which, noise, dict(own.corrections))
-        figures["views"][name] = {"given": given, "self-calibrated": found}
+        plain = plainly(recording, which)
+        figures["views"][name] = {"given": given, "self-calibrated": found, "plain": plain}
         both = f"{given['median'] * 1e3:6.1f} mm, self-calibrated {found['median'] * 1e3:6.1f} mm"
-        print(f"{name:8} {both}, {given['milliseconds']:.2f} ms a person")
+        print(
+            f"{name:8} {both}, plain {1e3 * plain:.2f} mm, {given['milliseconds']:.2f} ms a person"
+        )
     write_result("embodmocap_pose2sim", figures)
 
 
@@ -76,6 +80,15 @@ def measure(
         "ids": len(ids),
         "milliseconds": 1e3 * float(np.median(seconds)),
     }
+
+
+def plainly(recording: Recording, which: tuple[int, ...]) -> float:
+    """Median distance of joints that the reference's own rule triangulates from these views, m."""
+    off = [
+        np.linalg.norm(triangulate(views, reference) - reference, axis=1)
+        for views, reference in zip(recording.frames(which), recording.reference, strict=True)
+    ]
+    return float(np.nanmedian(off))
 
 
 def self_calibrated(recording: Recording, noise: Noise) -> Calibration:

@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tier", choices=tuple(_TIERS), default="cpu")
     parser.add_argument("--seconds", type=float, help="instead of the tier's")
+    parser.add_argument("--arms", nargs="+", choices=tuple(ARMS), default=tuple(ARMS))
     options = parser.parse_args()
     seconds, seeds = _TIERS[options.tier]
     seconds = options.seconds or seconds
@@ -41,7 +42,8 @@ def main() -> None:
         "errors": {name: getattr(Errors(), name) for name in ("pixels", "depth", "delay")},
         "arms": {}, "perfect": {},
     }  # fmt: skip
-    for name, arm in ARMS.items():
+    for name in options.arms:
+        arm = ARMS[name]
         films = [
             Filming([motion], seconds, Errors(), seed)
             for motion in motions.values()

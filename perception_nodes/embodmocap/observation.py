@@ -12,6 +12,7 @@ on somebody else's arm, or depth of the wall behind, then pulls hardly at all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,11 +36,15 @@ class Noise:
         pixels: Of a keypoint of confidence 1 in an image 640 pixels wide.
         depth: Of the depth of a surface at 1 m; it grows with the square of the distance.
         surface: Of the way from the surface to the joint, m.
+        turn, shift: Of a camera's pose that nobody corrected, after its first meter, radians and
+            m; as odometry drifts, they grow with the root of the way.
     """
 
     pixels: float = 3.0
     depth: float = 0.005
     surface: float = 0.02
+    turn: float = math.radians(1.0)
+    shift: float = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,6 +31,7 @@ _BLEND = 0.5
 _WEIGH_EVERY = 4
 _HOLD, _HOLDS = 0.05, 0.8
 _TALL = 0.12
+_STEP = 0.02
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +46,15 @@ class _Track:
     cameras: dict[str, int] = field(default_factory=dict)
     touching: Floats = field(default_factory=lambda: np.zeros(COUNT))
     doubt: Floats = field(default_factory=lambda: np.zeros((COUNT, 3, 3)))
+
+
+@dataclass(slots=True, eq=False)
+class _Way:
+    """How far a camera has moved with one correction."""
+
+    place: Floats
+    correction: Correction | None
+    length: float = 0.0
 
 
 class BodyTracker:
@@ -68,6 +78,7 @@ class BodyTracker:
         """Of the last update: person, camera, stamp, and index among the camera's persons."""
         self.supports: tuple[Supports, ...] = (Floor(),)
         """What feet and hands can touch."""
+        self._ways: dict[str, _Way] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -114,6 +125,7 @@ class BodyTracker:
 
     def _corrected(self, view: View) -> View:
         correction = self.corrections.get(view.keypoints.camera_name)
+        self._walk(view, correction)
         if not self._depth:
             view = replace(view, depths=np.full_like(view.depths, np.nan))
         if correction is None:
@@ -121,6 +133,18 @@ class BodyTracker:
         stamp = view.keypoints.stamp + round(correction.delay * 1e9)
         keypoints = replace(view.keypoints, stamp=stamp)
         return replace(view, keypoints=keypoints, pose=correction.apply(view.pose))
+
+    def _walk(self, view: View, correction: Correction | None) -> None:
+        """How far the camera moved since somebody corrected its pose."""
+        way = self._ways.get(view.keypoints.camera_name)
+        place = view.pose.translation
+        if way is None or way.correction is not correction:
+            self._ways[view.keypoints.camera_name] = _Way(place, correction)
+            return
+        # Small steps are kept together: noise of the pose is no way.
+        step = float(np.linalg.norm(place - way.place))
+        if step > _STEP:
+            way.place, way.length = place, way.length + step
 
     def _take(self, views: list[View]) -> None:
         """Use views of one moment, which may lie a little in the past."""
@@ -190,7 +214,8 @@ class BodyTracker:
         added = np.zeros((COUNT, 3, 3))
         for index, (view, _) in enumerate(parts):
             part = way[:, :, index]
-            added += part @ self._doubt(view) @ np.swapaxes(part, 1, 2)
+            doubt = self._doubt(view) + self._drift(view.keypoints.camera_name)
+            added += part @ doubt @ np.swapaxes(part, 1, 2)
         if guessed:
             # Nobody knows how tall a stranger is: the whole person may be nearer or farther.
             ways = track.body.joints - seen.center[0]
@@ -201,6 +226,11 @@ class BodyTracker:
     def _doubt(self, view: View) -> Floats:
         correction = self.corrections.get(view.keypoints.camera_name, Correction())
         return correction.about(view.pose.translation)
+
+    def _drift(self, camera: str) -> Floats:
+        """(4, 4) what odometry added about the camera since its pose was last corrected."""
+        turn, shift = self._noise.turn**2, self._noise.shift**2
+        return self._ways[camera].length * np.diag([turn, shift, shift, shift])
 
     def _meet(self, group: list[tuple[View, int]], stamp: int) -> None:
         if len(self._tracks) >= self._most:

@@ -10,6 +10,7 @@ from people_views import START, toward, view
 
 from perception_nodes.arrays import Floats
 from perception_nodes.embodmocap.interface import View
+from perception_nodes.embodmocap.rig import Correction
 from perception_nodes.embodmocap.skeleton import BONES, COUNT, LEFT, RIGHT
 from perception_nodes.embodmocap.tracker import BodyTracker
 from perception_nodes.scene import Person
@@ -189,6 +190,21 @@ def test_covariances_are_symmetric_positive_and_fit_the_errors() -> None:
             nees.append(np.sum(off * weighted, axis=1))
             assert np.linalg.eigvalsh(people[0].covariances).min() > 0.0
     assert 0.3 < float(np.mean(nees)) < 4.0
+
+
+def test_the_longer_a_camera_moves_uncorrected_the_less_sure_are_joints() -> None:
+    def doubt(turns: list[float], corrected: int | None = None) -> float:
+        tracker = BodyTracker()
+        for number, turn in enumerate(turns):
+            if number == corrected:
+                tracker.corrections = {"camera_a": Correction()}
+            time = number * STEP
+            people = tracker.update([view([WALK.at(time)], time, toward(turn), "camera_a")])
+        return float(np.trace(people[0].covariances, axis1=1, axis2=2).mean())
+
+    still, moving = [0.0] * 90, np.linspace(0.0, 1.5, 90).tolist()
+    assert doubt(moving) > 3.0 * doubt(still)
+    assert doubt(moving, corrected=70) < 0.5 * doubt(moving)
 
 
 def test_the_same_views_give_the_same_bytes() -> None:
