@@ -1,6 +1,6 @@
 """CPU, memory and latency of each node: inactive, active without images, at 15 and at 30 Hz.
 
-    python scripts/with_ros.py python bench/resources.py [--seconds 20]
+    python scripts/with_ros.py python bench/resources.py [--seconds 12]
 
 Each node runs in a process of its own, as `composed:=false` starts them, on simulated images of
 640x480; `embodmocap`, which needs keypoints, apart from the others. CPU is in percent of one core,
@@ -208,7 +208,7 @@ def show(results: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, print a table and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of each measurement")
     args = parser.parse_args()
     groups = (
         Group(("viewrope", "cjepa", "memory", "planner"), Stream, images(30)),
