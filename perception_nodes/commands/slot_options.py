@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from perception_nodes.errors import ConfigurationError
 from perception_nodes.inference.providers import DEVICES
 from perception_nodes.viewrope.factory import DEFAULT, SOURCES, make_source
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_slot_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--slots`, `--gate` and `--device`."""
+    """Add `--slots`, `--gate`, `--budget` and `--device`."""
     parser.add_argument(
         "--slots",
         choices=SOURCES,
@@ -26,6 +27,12 @@ def add_slot_options(parser: argparse.ArgumentParser) -> None:
         help="search only images in which something moved; predict objects in the others",
     )
     parser.add_argument(
+        "--budget",
+        type=float,
+        metavar="SHARE",
+        help="with --gate: the share of the images that may be searched on average, 0 to 1",
+    )
+    parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="what networks run on (auto: the fastest)"
     )
 
@@ -35,10 +42,14 @@ def chosen_source(args: argparse.Namespace) -> SlotSource:
 
     Raises:
         ModelError: Its network is missing, not what its card says, or can't be loaded.
+        ConfigurationError: The budget is no share, or there is no gate to keep it.
     """
+    if args.budget is not None and not args.gate:
+        raise ConfigurationError("--budget says nothing without --gate", "add --gate")
     source = make_source(args.slots, args.device)
     if not args.gate:
         return source
+    from perception_nodes.gate.governor import Governor
     from perception_nodes.gate.source import GatedSource
 
-    return GatedSource(source)
+    return GatedSource(source, governor=Governor(args.budget) if args.budget is not None else None)

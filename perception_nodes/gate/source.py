@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from perception_nodes.gate.change import Glance, glance, moved
+from perception_nodes.gate.governor import Governor
 from perception_nodes.scene import Frame, Slots
 from perception_nodes.viewrope.source import SlotSource, Telling
 
@@ -44,12 +45,14 @@ class GatedSource:
         source: What finds objects.
         threshold: Meters that an outline may move unnoticed, see `moved`.
         longest_rest: Seconds.
+        governor: Moves the threshold to keep a share of frames that are looked at; None to keep it.
         frames, rested: How many were given, and how many of these were not looked at.
     """
 
     source: SlotSource
     threshold: float = THRESHOLD
     longest_rest: float = LONGEST_REST
+    governor: Governor | None = None
     frames: int = 0
     rested: int = 0
     _cameras: dict[str, _Watched] = field(default_factory=dict)
@@ -64,7 +67,10 @@ class GatedSource:
         watched = self._cameras.setdefault(frame.camera_name, _Watched())
         now = glance(frame)
         self.frames += 1
-        if now is not None and not self._worth(frame.stamp, now, watched):
+        look = now is None or self._worth(frame.stamp, now, watched)
+        if self.governor is not None:
+            self.governor.spent(float(look))
+        if not look:
             self.rested += 1
             labels = np.zeros(watched.shape, np.uint8)
             return Slots(frame.stamp, frame.camera_name, frame.frame_id, labels, (), self.model_id,
@@ -80,7 +86,10 @@ class GatedSource:
             return True
         if not 0.0 <= age < self.longest_rest:
             return True
-        return float(moved(watched.looked_at, now).max(initial=0.0)) > self.threshold
+        change = float(moved(watched.looked_at, now).max(initial=0.0))
+        if self.governor is not None:
+            return self.governor.worth(change)
+        return change > self.threshold
 
     def reset(self) -> None:
         """Forget earlier frames."""
@@ -96,4 +105,7 @@ class GatedSource:
     def facts(self) -> Mapping[str, str]:
         """Figures for diagnostics."""
         told = self.source.facts() if isinstance(self.source, Telling) else {}
-        return {**told, "frames rested": f"{self.rested} of {self.frames}"}
+        facts = {**told, "frames rested": f"{self.rested} of {self.frames}"}
+        if self.governor is not None:
+            facts["subjective time"] = f"{self.governor.ticks} ticks"
+        return facts
