@@ -20,7 +20,7 @@ from perception_nodes.embodmocap.skeleton import AGILITY, BODY_AGILITY, COUNT
 
 _N = 3 * COUNT
 _STEPS = 4
-_SETTLED = 3e-3
+_SETTLED = 1e-2
 _LEARN_EVERY = 3
 _SPEED = 1.0
 _LARGEST_STEP = 0.5
@@ -109,7 +109,7 @@ class Body:
         for step in range(_STEPS):
             spread = np.full(COUNT, doubt)
             if step == 0:
-                spread += np.trace(self.covariances, axis1=1, axis2=2) / 3.0
+                spread += np.diagonal(self._xx).reshape(COUNT, 3).sum(axis=1) / 3.0
             by_view, pull = linearize(seen, x.reshape(COUNT, 3), spread)
             hessian, gradient = self._known(x, start, prior, ahead)
             full = hessian.reshape(COUNT, 3, COUNT, 3)

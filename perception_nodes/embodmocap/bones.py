@@ -16,7 +16,6 @@ from perception_nodes.embodmocap.skeleton import BONES, COUNT, INDEX, LENGTH_SHA
 
 _A = np.array([a for a, _ in BONES])
 _B = np.array([b for _, b in BONES])
-_ROWS = np.arange(len(BONES))
 _SOFT = np.where(LENGTHS > 0.2, 0.012, 0.03)  # noise would draw a face ever nearer
 _LIMIT = 0.03
 _SLOW = 0.002
@@ -42,7 +41,15 @@ _HIPS = INDEX["left_hip"], INDEX["right_hip"]
 _SHOULDERS = INDEX["left_shoulder"], INDEX["right_shoulder"]
 _NECK_A, _NECK_B = np.array([INDEX["nose"]] * 2), np.array(_SHOULDERS)
 _NECK, _NECK_SPREAD = 0.29, 0.06
-_COUNT = len(BONES) + len(_LIMBS) + len(_LEGS) + len(_NECK_A)
+_NECKS = np.full(len(_NECK_A), _NECK)
+# Rows of what is known: bones, how far limbs fold, neck - pairs of joints - then knees.
+_FROM = np.concatenate([_A, _ENDS[:, 0], _NECK_A])
+_TO = np.concatenate([_B, _ENDS[:, 1], _NECK_B])
+_PAIRS = np.arange(len(_FROM))
+_AT_LIMBS, _AT_NECK, _AT_LEGS = len(BONES), len(BONES) + len(_LIMBS), len(_FROM)
+_COUNT = _AT_LEGS + len(_LEGS)
+_LEG_ROWS = _AT_LEGS + np.arange(len(_LEGS))[:, None]
+_BEND = np.array([-0.5, 1.0, -0.5])
 
 
 class Bones:
@@ -60,27 +67,18 @@ class Bones:
             ahead: (3,) where the pelvis looks, see `forward`.
         """
         jacobian = np.zeros((_COUNT, COUNT, 3))
-        off, weights = np.zeros(_COUNT), np.zeros(_COUNT)
-        unit, length = _ways(joints, _A, _B)
-        jacobian[_ROWS, _A], jacobian[_ROWS, _B] = unit, -unit
-        off[_ROWS] = length - self.lengths
-        weights[_ROWS] = 1.0 / (self.variances + _SOFT**2)
-        at = len(BONES)
-        unit, length = _ways(joints, _ENDS[:, 0], _ENDS[:, 1])
-        short = length - _FOLDS * self.lengths[_PARTS].sum(axis=1)
-        rows = at + np.arange(len(_LIMBS))
-        jacobian[rows, _ENDS[:, 0]], jacobian[rows, _ENDS[:, 1]] = unit, -unit
-        off[rows], weights[rows] = short, (short < 0.0) / _LIMIT**2
-        rows = at + len(_LIMBS) + np.arange(len(_LEGS))
-        hip, knee, ankle = _LEGS.T
-        bent = (joints[knee] - (joints[hip] + joints[ankle]) / 2.0) @ ahead + _LIMIT
-        jacobian[rows, knee] = ahead
-        jacobian[rows, hip] = jacobian[rows, ankle] = -ahead / 2.0
-        off[rows], weights[rows] = bent, (bent < 0.0) / _LIMIT**2
-        unit, length = _ways(joints, _NECK_A, _NECK_B)
-        rows = _COUNT - len(_NECK_A) + np.arange(len(_NECK_A))
-        jacobian[rows, _NECK_A], jacobian[rows, _NECK_B] = unit, -unit
-        off[rows], weights[rows] = length - _NECK, 1.0 / _NECK_SPREAD**2
+        off, weights = np.empty(_COUNT), np.empty(_COUNT)
+        unit, length = _ways(joints, _FROM, _TO)
+        jacobian[_PAIRS, _FROM], jacobian[_PAIRS, _TO] = unit, -unit
+        shortest = _FOLDS * self.lengths[_PARTS].sum(axis=1)
+        off[:_AT_LEGS] = length - np.concatenate([self.lengths, shortest, _NECKS])
+        weights[:_AT_LIMBS] = 1.0 / (self.variances + _SOFT**2)
+        weights[_AT_LIMBS:_AT_NECK] = (off[_AT_LIMBS:_AT_NECK] < 0.0) / _LIMIT**2
+        weights[_AT_NECK:_AT_LEGS] = 1.0 / _NECK_SPREAD**2
+        hip, knee, ankle = joints[_LEGS.T]
+        bent = (knee - (hip + ankle) / 2.0) @ ahead + _LIMIT
+        jacobian[_LEG_ROWS, _LEGS] = _BEND[:, None] * ahead
+        off[_AT_LEGS:], weights[_AT_LEGS:] = bent, (bent < 0.0) / _LIMIT**2
         return jacobian.reshape(_COUNT, -1), off, weights
 
     def learn(self, joints: Floats, information: Floats, pull: Floats) -> None:
@@ -114,7 +112,7 @@ class Bones:
 def _ways(joints: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """Unit vectors (C, 3) from b to a, and distances (C,)."""
     way = joints[a] - joints[b]
-    length = np.sqrt(np.einsum("ni,ni->n", way, way))
+    length = np.sqrt((way * way).sum(axis=1))
     return way / np.maximum(length, 1e-6)[:, None], length
 
 

@@ -62,9 +62,9 @@ def contacts(
     for support in supports:
         away = np.minimum(away, support.distance(joints[ends]))
     gap = np.maximum(away - REACH, 0.0)
-    blur = np.sqrt(np.trace(covariances[ends], axis1=1, axis2=2) / 3.0 + _NEAR_SPREAD**2)
+    blur = np.sqrt(np.einsum("nii->n", covariances[ends]) / 3.0 + _NEAR_SPREAD**2)
     near = ndtr((_NEAR - gap) / blur)
-    spread = np.trace(speeds[ends], axis1=1, axis2=2) / 3.0
+    spread = np.einsum("nii->n", speeds[ends]) / 3.0
     resting, moving = spread + _RESTING**2, spread + _MOVING**2
     squared = np.sum(velocities[ends] ** 2, axis=1)
     # Which is more likely, with a velocity that is itself uncertain (Bayes, even odds before)?

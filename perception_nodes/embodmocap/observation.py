@@ -125,15 +125,18 @@ def linearize(seen: Observation, joints: Floats, spread: Floats) -> tuple[Floats
     squared = off_z**2 * weight_z / (1.0 + weight_z * spread)
     weight_z = weight_z * (_TAIL_Z + 1.0) / (_TAIL_Z + squared)
     # Jacobian in the camera's own axes: two rows of pixels and one of depth.
-    jacobian = np.zeros((*depth.shape, 3, 3))
-    jacobian[..., 0, 0], jacobian[..., 1, 1] = gain[..., 0], gain[..., 1]
-    jacobian[..., :2, 2] = -gain * slope
-    jacobian[..., 2, 2] = 1.0
-    jacobian = jacobian @ np.swapaxes(seen.rotation, 1, 2)[:, None]
-    weights = np.stack([weight_u, weight_u, weight_z], axis=-1)
-    off = np.concatenate([off_u, off_z[..., None]], axis=-1)
-    weighted = np.swapaxes(jacobian * weights[..., None], -1, -2)
-    return weighted @ jacobian, -(weighted @ off[..., None])[..., 0]
+    toward = np.swapaxes(seen.rotation, 1, 2)[:, None]
+    jacobian = np.empty((*depth.shape, 3, 3))
+    jacobian[..., :2, :] = gain[..., None] * (
+        toward[:, :, :2] - slope[..., None] * toward[:, :, 2:]
+    )
+    jacobian[..., 2, :] = toward[:, :, 2]
+    weighted = jacobian.copy()
+    weighted[..., :2, :] *= weight_u[..., None, None]
+    weighted[..., 2, :] *= weight_z[..., None]
+    off = np.empty((*depth.shape, 1, 3))
+    off[..., 0, :2], off[..., 0, 2] = off_u, off_z
+    return np.swapaxes(weighted, -1, -2) @ jacobian, -(off @ weighted)[..., 0, :]
 
 
 def misfit(seen: Observation, joints: Floats, covariances: Floats) -> Floats:
@@ -149,7 +152,7 @@ def misfit(seen: Observation, joints: Floats, covariances: Floats) -> Floats:
     z = np.where(ahead, local[..., 2], 1.0)
     off = seen.focal[:, None] * local[..., :2] / z[..., None] + seen.principal[:, None]
     off = off - seen.pixels
-    variance = np.trace(covariances, axis1=-2, axis2=-1) / 3.0
+    variance = np.einsum("nii->n", covariances) / 3.0
     blur = variance * (seen.focal[:, None, 0] / z) ** 2
     known = seen.seen
     information = np.where(known, seen.pixel_information, 1.0)
