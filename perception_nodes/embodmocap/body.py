@@ -24,7 +24,7 @@ _SETTLED = 1e-2
 _LEARN_EVERY = 3
 _SPEED = 1.0
 _LARGEST_STEP = 0.5
-_RIDGE, _LIGHT = 1e-9, 1.0
+_RIDGE, _LIGHT = 1e-9 * np.eye(_N), np.eye(_N)
 
 _JOINTS = np.arange(COUNT)
 _WHITE = np.kron(np.diag(AGILITY) + BODY_AGILITY, np.eye(3))
@@ -100,7 +100,7 @@ class Body:
         Returns:
             (V, 17, 3, 3) information of each view about each joint, robustly weighted.
         """
-        prior = np.linalg.inv(self._xx + _RIDGE * np.eye(_N))
+        prior = np.linalg.inv(self._xx + _RIDGE)
         start = self._x.copy()
         ahead = forward(self.joints)
         x = start
@@ -147,7 +147,7 @@ class Body:
         A constant error of a camera is not averaged away over time. What many frames with the same
         error converge to is the balance of the measurements themselves, bones included.
         """
-        hessian, _ = self._known(self._x, self._x, _LIGHT * np.eye(_N), forward(self.joints))
+        hessian, _ = self._known(self._x, self._x, _LIGHT, forward(self.joints))
         full = hessian.reshape(COUNT, 3, COUNT, 3)
         full[_JOINTS, :, _JOINTS, :] += by_view.sum(axis=0)
         offset = self.joints[None] - seen.center[:, None]

@@ -32,6 +32,7 @@ _WEIGH_EVERY = 4
 _HOLD, _HOLDS = 0.05, 0.8
 _TALL = 0.12
 _STEP = 0.02
+_TRUSTED = Correction()
 
 
 @dataclass(slots=True, eq=False)
@@ -224,7 +225,7 @@ class BodyTracker:
         track.doubt = track.doubt + share * (added - track.doubt)
 
     def _doubt(self, view: View) -> Floats:
-        correction = self.corrections.get(view.keypoints.camera_name, Correction())
+        correction = self.corrections.get(view.keypoints.camera_name, _TRUSTED)
         return correction.about(view.pose.translation)
 
     def _drift(self, camera: str) -> Floats:
