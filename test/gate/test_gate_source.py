@@ -11,8 +11,9 @@ from perception_nodes.gate.change import glance, moved
 from perception_nodes.gate.conformal import choose_threshold, upper_bound
 from perception_nodes.gate.governor import Governor
 from perception_nodes.gate.source import GatedSource
+from perception_nodes.objects.parameters import TrackerParameters
 from perception_nodes.objects.tracker import ObjectTracker
-from perception_nodes.scene import Frame, Slots
+from perception_nodes.scene import Frame, Slots, Visibility
 
 MUG = Box((0.0, 0.0, 0.05), (0.08, 0.08, 0.1))
 ASIDE = look_at((-0.85, 0.2, 0.8), (0.0, 0.0, 0.0))
@@ -134,3 +135,21 @@ def test_a_governor_keeps_the_share_of_frames_that_are_searched() -> None:
     assert 0.2 < finder.asked / 200 < 0.42
     assert free.rested < 0.5 * free.frames
     assert gate.facts()["subjective time"].endswith("ticks")
+
+
+def test_nothing_is_hidden_or_withdrawn_because_nobody_looked() -> None:
+    tracker, finder = ObjectTracker(), Finder()
+    for k in range(8):
+        frame = observe((MUG,), (k + 1) * PERIOD)[0]
+        tracker.update(frame, finder.find(frame))
+    (looked,) = tracker.states()
+    for k in range(8, 8 + 75):
+        frame, slots = observe((MUG,), (k + 1) * PERIOD)
+        nothing = np.zeros_like(slots.labels)
+        rest = replace(slots, items=(), labels=nothing, rested=True)
+        (state,), events = tracker.update(frame, rest)
+        assert not events
+    assert state.visibility is looked.visibility is Visibility.VISIBLE
+    assert state.existence == looked.existence
+    grown = np.diag(state.pose_covariance - looked.pose_covariance)[:3]
+    np.testing.assert_allclose(grown, TrackerParameters().hidden_drift ** 2 * 5.0, rtol=0.01)

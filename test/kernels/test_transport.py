@@ -25,9 +25,11 @@ def test_a_small_important_thing_and_every_window_are_kept() -> None:
     importance = np.full((8, 8), 0.1)
     importance[:4, :4] = 0.5
     importance[7, 7] = 0.9
+    importance[6, 1] = 0.2
     kept = choose_anchors(importance, 8)
     assert len(set(kept.tolist())) == 8
     assert 63 in kept
+    assert 6 * 8 + 1 in kept
     quarters = {(i // 8 // 4, i % 8 // 4) for i in kept.tolist()}
     assert quarters == {(0, 0), (0, 1), (1, 0), (1, 1)}
 
