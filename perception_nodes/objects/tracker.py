@@ -146,7 +146,7 @@ class ObjectTracker:
     def _predict(self, dt: float, believed: Sequence[ObjectState], rested: bool) -> None:
         """Move all objects on, as the motion model says of those that it speaks of.
 
-        While nobody looks, what is at rest drifts as if it were hidden.
+        A source rests since nothing moved: meanwhile all drift, and come to rest, as if hidden.
         """
         expected: Mapping[str, Belief] = {}
         if self._motion is not None and self._stamp is not None and self._tracks:
@@ -155,7 +155,7 @@ class ObjectTracker:
             if track.confirmed and track.id in expected:
                 track.follow(expected[track.id])
             else:
-                unseen = track.misses > 0 or (rested and not track.motion.moving)
+                unseen = track.misses > 0 or rested
                 track.motion.predict(dt, unseen, self._parameters, track.fleeting)
 
     def _question_unmatched(

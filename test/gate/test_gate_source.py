@@ -153,3 +153,18 @@ def test_nothing_is_hidden_or_withdrawn_because_nobody_looked() -> None:
     assert state.existence == looked.existence
     grown = np.diag(state.pose_covariance - looked.pose_covariance)[:3]
     np.testing.assert_allclose(grown, TrackerParameters().hidden_drift ** 2 * 5.0, rtol=0.01)
+
+
+def test_what_stopped_is_not_predicted_to_go_on_while_the_source_rests() -> None:
+    tracker, finder = ObjectTracker(), Finder()
+    for k in range(20):
+        finder.boxes = (MUG.at(0.0, 0.02 * max(0, k - 8)),)
+        frame, slots = observe(finder.boxes, (k + 1) * PERIOD)
+        tracker.update(frame, slots)
+    (last,) = tracker.states()
+    assert last.velocity[1] > 0.2
+    for k in range(20, 35):
+        frame, slots = observe(finder.boxes, (k + 1) * PERIOD)
+        (state,), _ = tracker.update(frame, replace(slots, items=(), rested=True))
+    assert state.position[1] - last.position[1] < 0.12
+    assert not state.velocity.any() or np.linalg.norm(state.velocity) < 0.05
