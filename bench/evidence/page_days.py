@@ -109,7 +109,8 @@ def _promise(figures: dict[str, Any]) -> list[str]:
             "object that a tracker sees which searches every frame from the nearest state, was "
             "dropped after it was measured: it mostly told of things that were not confirmed yet "
             "(bounds of 17 to 30 cm; covered within 2 points for 1 of 8 thresholds; no threshold "
-            "kept 3 cm).\n"
+            "kept 3 cm), and of a fault that the second definition then told: what moved was "
+            "predicted to go on at constant velocity while the gate rested.\n"
         ),
         table(header, rows),
         (
