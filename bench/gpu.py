@@ -38,9 +38,9 @@ from perception_models.task import Signature
 from perception_models.viewrope.task import example as slot_example
 from perception_nodes.errors import ModelError
 from perception_nodes.inference.hardware import find_gpu
-from perception_nodes.inference.loading import load_network, provider_options
-from perception_nodes.inference.network import OnnxNetwork
-from perception_nodes.inference.providers import PROVIDERS, why_not
+from perception_nodes.inference.loading import load_network
+from perception_nodes.inference.network import OnnxNetwork, first_line
+from perception_nodes.inference.providers import why_not
 from perception_nodes.inference.runtime import onnxruntime
 from perception_nodes.model_cards import weights_folder
 from perception_nodes.objects.tracker import ObjectTracker
@@ -153,9 +153,7 @@ def plan(device: str, calls: int) -> dict[str, Any]:
         tokens = torch.randn(2, HISTORY * PATCHES, configuration.width)
         signature = Signature({"tokens": tokens}, ("next",), {"tokens": {0: "batch"}})
         path = export(patches, signature, Path(folder) / "patches.onnx").path
-        theirs = onnxruntime().InferenceSession(
-            str(path), providers=[(PROVIDERS[device], provider_options(device))]
-        )
+        theirs = gpu_kernels.session(path, device)
         batch = SAMPLES if device != "cpu" else 4  # a try needs no gigabytes
         seen = {"tokens": tokens[:1].repeat(batch, 1, 1).numpy()}
         one = latencies(lambda: theirs.run(None, seen), runs)
@@ -200,8 +198,6 @@ def physics(device: str, runs: int) -> dict[str, Any]:
 
 def torch_attention(calls: int) -> dict[str, Any]:
     """The same in torch on CUDA, in half precision: products and softmax, and its fused form."""
-    if not torch.cuda.is_available():
-        return {"left out": "torch sees no CUDA"}
     rows: dict[str, Any] = {}
     for frames in KEY_FRAMES:
         inputs = forms.attention_inputs(HEADS, WIDTH, TOKENS, frames * TOKENS)
@@ -237,6 +233,15 @@ def pipeline(device: str, calls: int) -> dict[str, Any]:
             break
     kept = np.array(times[min(10, len(times) // 2) :])
     return {f"p{q} (ms)": round(float(np.percentile(kept, q)), 2) for q in (50, 95, 99)}
+
+
+def attempt(part: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a part measured, or why it could not: the others are worth having without it."""
+    try:
+        return part()
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime, CUDA: no common base class
+        print(f"failed: {error}", file=sys.stderr)
+        return {"failed": first_line(error)}
 
 
 def _exactly(path: Path, device: str, precision: str = "single") -> OnnxNetwork:
@@ -287,6 +292,7 @@ def main() -> int:
     path = RESULTS / "gpu.json"
     figures = json.loads(path.read_text())["figures"] if path.exists() else {}
     figures |= {"gpu": str(find_gpu()), "networks": _data_hash()}
+    done, failed = 0, list[str]()
     for device in devices:
         reason = why_not(onnxruntime(), device)
         if reason:
@@ -294,18 +300,23 @@ def main() -> int:
             continue
         for name, part in PARTS.items():
             if args.part in (name, "all"):
-                figures.setdefault(device, {})[name] = part(device, args.calls)
-        figures[device]["free memory after (GiB)"] = _memory()
-    if args.part in ("torch", "all") and args.device != "cpu":
-        figures["torch on CUDA"] = torch_attention(args.calls)
-    if not any(device in figures for device in devices):
-        print("no GPU here: nothing was measured and nothing written", file=sys.stderr)
-        return 1
-    if args.device == "cpu":
-        print("a try on the CPU: nothing written")
-        return 0
-    write_result("gpu", figures)
-    return 0
+                measured = figures.setdefault(device, {})
+                measured[name] = attempt(lambda: part(device, args.calls))  # noqa: B023
+                failed += [f"{device}: {name}"] * ("failed" in measured[name])
+                measured["free memory after (GiB)"] = _memory()
+                done += 1
+                if device != "cpu":  # part by part, so that a crash or a time limit costs only one
+                    write_result("gpu", figures)
+    if args.part in ("torch", "all") and args.device != "cpu" and torch.cuda.is_available():
+        figures["torch on CUDA"] = attempt(lambda: torch_attention(args.calls))
+        failed += ["torch"] * ("failed" in figures["torch on CUDA"])
+        done += 1
+        write_result("gpu", figures)
+    if not done:
+        print("nothing was measured and nothing written", file=sys.stderr)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed) or not done)
 
 
 if __name__ == "__main__":

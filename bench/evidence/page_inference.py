@@ -131,14 +131,50 @@ def _gpu(figures: dict[str, Any]) -> list[str]:
         if device not in figures:
             parts.append(f"{device}: {NOT_MEASURED.split(':')[0]}.\n")
             continue
+        measured = figures[device]
+        parts += [
+            f"{device}: {part} failed: {rows['failed']}\n"
+            for part, rows in measured.items()
+            if isinstance(rows, dict) and "failed" in rows
+        ]
         rows = [
-            [name, *(row[key] for key in _LATENCIES), row["largest relative difference"]]
+            [
+                f"{name}, {part}",
+                *(row[key] for key in _LATENCIES),
+                row["largest relative difference"],
+            ]
             for part in ("models", "half")
-            for name, row in figures[device].get(part, {}).items()
+            for name, row in measured.get(part, {}).items()
+            if name != "failed"
         ]
         header = [device, *_LATENCIES, "difference from the CPU"]
-        parts.append(table(header, rows))
+        parts += [table(header, rows), table([device, "measured", "asked"], _asked(measured))]
+    attention = figures.get("torch on CUDA", {}).get("64", {})
+    parts.append(
+        "torch, fused attention at 64 key frames: "
+        f"{attention.get('times faster', NOT_MEASURED.split(':')[0])} times faster (asked 3).\n"
+    )
     return parts
+
+
+def _asked(measured: dict[str, Any]) -> list[list[Any]]:
+    """The figures with a bar, of one device; what a run left out is "not measured"."""
+    pipeline, plan = measured.get("pipeline", {}), measured.get("plan", {})
+    attention = measured.get("attention", {}).get("64", {})
+    half = attention.get("one, half", attention.get("plain, half", {}))
+    ratio = pipeline["p99 (ms)"] / pipeline["p50 (ms)"] if "p50 (ms)" in pipeline else None
+    rows = [
+        ["camera to object states, p50 (ms)", pipeline.get("p50 (ms)"), 8],
+        ["p99 of it by p50", None if ratio is None else round(ratio, 2), 2],
+        ["full plan, world model, p99 (ms)", plan.get("objects", {}).get("p99 (ms)"), 150],
+        ["full plan, physics, p99 (ms)", plan.get("physics", {}).get("p99 (ms)"), 150],
+        ["patch tokens beside it (ms)", plan.get("patches, p50 of a step times steps (ms)"), ""],
+        ["attention in one operator, half, 64 key frames", attention.get("times faster, half"), 3],
+        ["difference of attention in half precision", half.get("difference"), 1e-3],
+        ["free memory afterwards (GiB)", measured.get("free memory after (GiB)"), ""],
+    ]
+    missing = NOT_MEASURED.split(":")[0]
+    return [[name, missing if value is None else value, asked] for name, value, asked in rows]
 
 
 _INTRODUCTION = """# Evidence: inference
