@@ -50,6 +50,22 @@ def _text(paragraph: str) -> str:
     return fill(paragraph, 99) + "\n"
 
 
+_AGES = (
+    "And by how many events ago that was what is asked about (at k = 10); C and D are about now or "
+    "all the time:"
+)
+
+
+def _by(right: dict[str, Any], columns: dict[str, str]) -> str:
+    """Shares of right answers, a row for each memory that has some of the columns."""
+    rows = [
+        [arm, *(_share(found, key) for key in columns)]
+        for arm, found in right.items()
+        if any(key in found for key in columns)
+    ]
+    return table(["memory", *columns.values()], rows)
+
+
 def _causes(figures: dict[str, Any]) -> list[str]:
     right = {arm: figures["right"][arm] for arm in _ARMS if arm in figures["right"]}
     text = _text(
@@ -66,15 +82,21 @@ def _causes(figures: dict[str, Any]) -> list[str]:
          _share(rows, "B without")]
         for arm, rows in right.items()
     ]  # fmt: skip
-    later = ["B k=5", "B k=10", "B k=20", "B from 0 events", "B from 50 events",
-             "B from 150 events"]  # fmt: skip
-    by_age = [[arm, *(_share(rows, key) for key in later)] for arm, rows in right.items()]
-    age_header = ["memory", "k = 5", "k = 10", "k = 20", "< 50 events ago", "50 to 149", "more"]
+    budgets = {f"{key} k={k}": f"{key}, k = {k}" for key in _TYPES for k in (5, 20)}
+    ages = {"0": "< 50", "50": "50 to 149", "150": "more"}
+    later = {
+        f"{key} from {since} events": f"{key}, {age}"
+        for key in _TYPES
+        for since, age in ages.items()
+        if any(f"{key} from {since} events" in rows for rows in right.values())
+    }
     return [
         text,
         table(header, rows),
-        "Questions about causes by number of events and by how long ago (at k = 10):\n",
-        table(age_header, by_age),
+        "The same by how many events may be retrieved:\n",
+        _by(right, budgets),
+        _text(_AGES),
+        _by(right, later),
         _claims(right),
         "Edges to motions in view, against re-simulation:\n",
         table(
