@@ -35,6 +35,7 @@ _VISION = {
     ),
     "Detection2DArray": "std_msgs/Header header\nvision_msgs/Detection2D[] detections\n",
 }
+_HRI_IDS = "std_msgs/Header header\nstring[] ids\n"
 
 
 class RosbagsFactory:
@@ -58,11 +59,12 @@ class RosbagsFactory:
 
 @cache
 def typestore() -> Typestore:
-    """Definitions of the standard interfaces (Jazzy), vision_msgs and our own."""
+    """Definitions of the standard interfaces (Jazzy), of vision_msgs and hri_msgs, and our own."""
     store = bundled_typestore(Stores.ROS2_JAZZY)
     types: dict[str, Any] = {}
     for name, text in _VISION.items():
         types.update(get_types_from_msg(text, f"vision_msgs/msg/{name}"))
+    types.update(get_types_from_msg(_HRI_IDS, "hri_msgs/msg/IdsList"))
     for path in sorted(resource("msg").glob("*.msg")):
         types.update(get_types_from_msg(path.read_text(), f"permanence/msg/{path.stem}"))
     store.register(types)
