@@ -83,7 +83,8 @@ def _decide(
         for j in range(2):
             row, column = rows[0][y] + i, columns[0][x] + j
             near = np.abs(1 - i - rows[1][y]) * np.abs(1 - j - columns[1][x])
-            total += masks[:, row, column] * (near * _alike(here, cells[row, column]))
+            weight = (near * _alike(here, cells[row, column])).astype(np.float32)
+            total += masks[:, row, column] * weight
     return np.asarray(total.argmax(axis=0))
 
 
