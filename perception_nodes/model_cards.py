@@ -68,6 +68,8 @@ class Card:
         data: The recipe of the data.
         metrics: Per error and ablation the mean over seeds and the value of each.
         parity: Largest difference between the network and the one that was trained.
+        ranges: Per name of a free size the least, the usual and the largest it is used with;
+            TensorRT builds one engine for all of these.
         half: Its variant in half precision, if it has one.
     """
 
@@ -85,6 +87,7 @@ class Card:
     metrics: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     external_data: dict[str, str] = field(default_factory=dict)
+    ranges: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     half: HalfCard | None = None
 
 
@@ -132,6 +135,9 @@ def read_card(path: Path) -> Card:
         values = {key: document[key] for key in document if key in known}
         for side in ("inputs", "outputs"):
             values[side] = tuple(_tensor_card(item) for item in values[side])
+        values["ranges"] = {
+            name: _range(path, name, sizes) for name, sizes in (values.get("ranges") or {}).items()
+        }
         if values.get("half"):
             values["half"] = HalfCard(**values["half"])
         return Card(**values)
@@ -233,6 +239,16 @@ def _check_hash(path: Path, actual: str, said: str) -> None:
             f"says {said[:12]}",
             "restore the file, or export the network again so that its card is written anew",
         )
+
+
+def _range(path: Path, name: str, sizes: Any) -> tuple[int, int, int]:
+    numbers = isinstance(sizes, list) and all(isinstance(size, int) for size in sizes)
+    if not numbers or len(sizes) != 3 or sorted([1, *sizes]) != [1, *sizes]:
+        raise ModelError(
+            f"the card {path} gives {sizes!r} for the size {name}",
+            "write [least, usual, largest], each at least 1",
+        )
+    return (sizes[0], sizes[1], sizes[2])
 
 
 def _tensor_card(item: dict[str, Any]) -> TensorCard:

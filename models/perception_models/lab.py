@@ -100,6 +100,7 @@ def document(order: Order, trainer: Trainer) -> Card:
         data=task.recipe(),
         metrics=_metrics(trainer.stack.cells, test),
         parity=_parity(exported),
+        ranges=dict(task.signature().ranges),
     )
     write_card(card, folder / f"{task.name}.yaml")
     card = add_half(card, folder, task.signature())
@@ -129,6 +130,7 @@ def export_again(folder: Path, target: Path) -> Card:
         inputs=exported.inputs,
         outputs=exported.outputs,
         parity=_parity(exported),
+        ranges=dict(task.signature().ranges),
         half=None,
     )
     write_card(card, target / f"{task.name}.yaml")

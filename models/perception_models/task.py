@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -28,12 +28,14 @@ class Signature:
         dynamic: Per input the axes whose size is free, with a name each; others are static.
         tolerance: Largest difference of the exported network's outputs, relative to the largest
             output; the default allows for rounding of single precision.
+        ranges: Per name of a free size the least, the usual and the largest it is used with.
     """
 
     inputs: dict[str, Tensor]
     outputs: tuple[str, ...]
     dynamic: dict[str, dict[int, str]]
     tolerance: float = 1e-4
+    ranges: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
 class Task(Protocol):

@@ -17,6 +17,7 @@ from perception_nodes.inference.network import OnnxNetwork, example_inputs, firs
 from perception_nodes.inference.precision import against_half
 from perception_nodes.inference.providers import PROVIDERS, THREADS, order, why_not
 from perception_nodes.inference.runtime import onnxruntime
+from perception_nodes.inference.sizes import is_static, profile, without_ranges
 from perception_nodes.model_cards import (
     Card,
     check_signature,
@@ -55,6 +56,8 @@ def load_network(
     fallbacks: dict[str, str] = {}
     for name in order(device):
         reason = why_not(runtime, name)
+        if name == "tensorrt":
+            reason = reason or without_ranges(card)
         against = against_half(card, name, precision)
         for half in (False,) if against else (True, False):
             if reason:
@@ -131,6 +134,7 @@ class _Loader:
         )
         wanted = [(PROVIDERS[device], provider_options(device, engines, graphs))]
         if device == "tensorrt":
+            wanted[0][1].update(profile(self._card))
             wanted.append((PROVIDERS["cuda"], provider_options("cuda", None)))
         try:
             session = self._runtime.InferenceSession(
@@ -143,7 +147,7 @@ class _Loader:
         return session
 
     def _engine_key(self) -> str:
-        shapes = {t.name: t.shape for t in self._card.inputs}
+        shapes = {t.name: t.shape for t in self._card.inputs}, self._card.ranges
         return key(
             {
                 "network": hashlib.sha256(self._content).hexdigest(),
@@ -184,12 +188,6 @@ def tensorrt_version() -> str:
         return str(ctypes.CDLL("libnvinfer.so.10").getInferLibVersion())
     except (OSError, AttributeError):
         return ""
-
-
-def is_static(card: Card) -> bool:
-    """Whether all sizes of a network's inputs and outputs are fixed."""
-    tensors = (*card.inputs, *card.outputs)
-    return not any(isinstance(size, str) for tensor in tensors for size in tensor.shape)
 
 
 def _warm_up(network: OnnxNetwork) -> None:

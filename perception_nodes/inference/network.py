@@ -140,7 +140,20 @@ class OnnxNetwork:
             raise ModelError(
                 f"{self.card.name} takes {name} of shape {list(shape)}, not {list(value.shape)}"
             )
+        if self.device == "tensorrt":
+            self._check_sizes(name, shape, value)
         return value
+
+    def _check_sizes(self, name: str, shape: tuple[int | str, ...], value: Array) -> None:
+        """Engines are made for a range of sizes; a size outside would have another one built."""
+        for free, given in zip(shape, value.shape, strict=True):
+            least, _, most = self.card.ranges.get(str(free), (given, given, given))
+            if not least <= given <= most:
+                raise ModelError(
+                    f"{self.card.name} takes {least} to {most} {free} on TensorRT, but {name} "
+                    f"has {given}",
+                    f"give fewer, widen `ranges` in {self.card.name}.yaml, or use device: cuda",
+                )
 
 
 class _Bound:
@@ -175,10 +188,11 @@ class _Bound:
 
 
 def example_inputs(card: Card) -> dict[str, Array]:
-    """Zeros in the shapes of a network's inputs; free sizes are 1."""
+    """Zeros in the shapes of a network's inputs; free sizes are the usual ones, or 1."""
+    usual = {name: sizes[1] for name, sizes in card.ranges.items()}
     return {
         tensor.name: np.zeros(
-            [1 if isinstance(size, str) else size for size in tensor.shape],
+            [usual.get(size, 1) if isinstance(size, str) else size for size in tensor.shape],
             _DTYPES.get(tensor.dtype, np.float32),
         )
         for tensor in card.inputs

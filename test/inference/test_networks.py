@@ -18,6 +18,7 @@ from perception_nodes.inference import cache, loading, providers, runtime
 from perception_nodes.inference.cache import EngineCache
 from perception_nodes.inference.loading import load_network
 from perception_nodes.inference.network import OnnxNetwork, example_inputs
+from perception_nodes.inference.sizes import is_static
 from perception_nodes.model_cards import read_card, sha256
 
 X = np.array([[1.0, -2.0, 3.0, 0.5]], np.float32)
@@ -51,7 +52,7 @@ def test_free_sizes_stay_free(tmp_path: Path) -> None:
     loaded = load_network(write_network(tmp_path, doubling(shape), shape), "cpu")
     assert loaded.run({"x": np.repeat(X, 5, axis=0)})["y"].shape == (5, 4)
     assert example_inputs(loaded.card)["x"].shape == (1, 4)
-    assert not loading.is_static(loaded.card)
+    assert not is_static(loaded.card)
 
 
 @pytest.mark.parametrize("value", [X[0], X[:, :3], np.zeros((2, 4))])

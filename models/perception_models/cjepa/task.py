@@ -27,6 +27,7 @@ from perception_models.cjepa.tosses import Tosses, toss_file, tosses
 from perception_models.configuration import TrainingConfiguration
 from perception_models.data import stream
 from perception_models.task import VALIDATION, Signature
+from perception_nodes.cjepa.model import MAX_BODIES
 from perception_nodes.ros.parameters import count, number, switch
 
 _FULL = {"masks": 1.0, "token": 0.0, "tube": 0.0, "noise": 1.0, "robot": 1.0}
@@ -52,6 +53,8 @@ ABLATIONS = {
 """Those that treat the pusher as an object need `pusher=true` in the configuration."""
 _SCENES = ("few", "few", "many", "few", "few", "few", "tosses", "few")
 """What updates take their windows from, in turn; real tosses where their file is there."""
+RANGES = {"batch": (1, 4, 1200), "objects": (1, 6, MAX_BODIES)}
+"""Four directions are asked at once; the largest batch is 300 candidates in each of them."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,8 @@ class CjepaTask:
         for name, axis in {"states": 2, "beliefs": 2, "known": 2, "size": 1, "physics": 1,
                            "present": 1}.items():  # fmt: skip
             dynamic[name][axis] = "objects"
-        return Signature(scene, ("next_states", "log_deviations"), dynamic)
+        outputs = ("next_states", "log_deviations")
+        return Signature(scene, outputs, dynamic, ranges=RANGES)
 
 
 def example() -> dict[str, Tensor]:

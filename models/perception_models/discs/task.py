@@ -132,7 +132,8 @@ class DiscsTask:
     def signature(self) -> Signature:
         """`state` in, `next_state` out, any number of scenes."""
         example = draw(self.configuration.population, 3, stream("discs", "example", 0)).float()
-        return Signature({"state": example}, ("next_state",), {"state": {0: "batch"}})
+        free = {"state": {0: "batch"}}
+        return Signature({"state": example}, ("next_state",), free, ranges={"batch": (1, 1, 1024)})
 
     def _chunk(self, index: int, seed: int, horizon: int) -> Tensor:
         c = self.configuration
