@@ -23,7 +23,7 @@ from common import write_result
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
-from perception_kernels import attention, rays, shrink, unproject
+from perception_kernels import attention, rays, shrink, sinks, transport, unproject
 from perception_kernels.attention import TokenGeometry
 from perception_models import forms
 from perception_nodes.geometry.camera import Camera
@@ -78,6 +78,14 @@ def remembered(asking: int, frames: int, tokens: int, selected: int) -> tuple[An
     return given["query"], key, value, here, there, np.arange(selected)
 
 
+def streamed(query: Any, key: Any, value: Any, first: int, recent: int) -> None:
+    """Each step of a stream (heads, T, width), through the cache of fixed size."""
+    cache = sinks.SinkCache(HEADS, WIDTH, first, recent)
+    for step in range(query.shape[1]):
+        cache.push(key[:, step], value[:, step])
+        cache.attend(query[:, step])
+
+
 def kernels() -> list[Kernel]:
     """All of `perception_kernels`."""
     small, small_rays = depth(40, 30)
@@ -88,7 +96,11 @@ def kernels() -> list[Kernel]:
     phases = points, np.zeros(3), rays.frequencies(0.2, 12.8, 2)
     points_small = unproject.unproject(small, small_rays)
     points_large = unproject.unproject(large, large_rays)
-    a, b, s, u = attention, unproject, shrink, rays
+    rng = np.random.default_rng(3)
+    entries = rng.normal(size=(3, HEADS, 100, WIDTH)).astype(np.float32)
+    few = (*entries[:, :, :24], 4, 12)
+    cost = rng.random((TOKENS, 32))
+    a, b, s, u, t = attention, unproject, shrink, rays, transport
     return [
         Kernel("unproject", b.unproject_reference, b.unproject, (small, small_rays),
                (large, large_rays)),
@@ -99,6 +111,9 @@ def kernels() -> list[Kernel]:
         Kernel("rotary_phases", u.rotary_phases_reference, u.rotary_phases, phases, phases),
         Kernel("ray_rotary_attention", a.ray_rotary_attention_reference, a.ray_rotary_attention,
                remembered(8, 4, 8, 2), remembered(TOKENS, FRAMES, TOKENS, SELECTED)),
+        Kernel("sinkhorn", t.sinkhorn_reference, t.sinkhorn, (cost[:40, :8],), (cost,)),
+        Kernel("sink_attention, 100 steps", sinks.sink_attention_reference, streamed, few,
+               (*entries, 4, 60)),
     ]  # fmt: skip
 
 
