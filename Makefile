@@ -31,10 +31,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev
-	for script in bags odometry finder ycbv replay cameras memory simulation objects association keyframes; do \
-	  $(BIN)/python bench/$$script.py || exit 1; done
-	$(BIN)/python scripts/with_ros.py python bench/latency_ros.py
+# Speed on this machine, nothing else running; accuracy is measured by `make evidence RUN=1`.
+bench: $(VENV)/.dev $(TRAIN)/.train
+	$(BIN)/python bench/speed.py
 
 # The evidence pages from committed results; RUN=1 measures again first, TIER=full on a GPU.
 evidence: $(if $(RUN),$(TRAIN)/.train,$(VENV)/.dev)
