@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MODELS = {
     "cjepa": "perception_models.cjepa.task:CjepaTask",
     "discs": "perception_models.discs.task:DiscsTask",
+    "keypoints": "perception_models.keypoints.task:KeypointsTask",
     "viewrope": "perception_models.viewrope.task:ViewropeTask",
 }
 """Name on the command line, and where its task class is. Its configuration is `Configuration`."""
