@@ -120,6 +120,7 @@ class Gaussian:
 # Before any interaction: 0.1 to 1 kg, friction coefficient 0.3 to 0.8 (one standard deviation).
 UNKNOWN_MASS = Gaussian(-1.0, 1.0)
 UNKNOWN_FRICTION = Gaussian(-0.7, 0.25)
+UNKNOWN_ROUNDNESS = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,6 +143,8 @@ class ObjectState:
         latent, model_id: Viewpoint-independent appearance and the model that made it.
         log_mass, log_friction: Physics beliefs psi.
         surprise: Normalized innovation of the last update; 0 if there was none.
+        roundness: (3,) chance that the surface is round about each axis of the box: all 1 for a
+            ball, 1 for the axis of a cylinder; 0.5 is unknown.
     """
 
     id: str
@@ -164,6 +167,7 @@ class ObjectState:
     log_mass: Gaussian = UNKNOWN_MASS
     log_friction: Gaussian = UNKNOWN_FRICTION
     surprise: float = 0.0
+    roundness: Floats = field(default_factory=lambda: np.full(3, UNKNOWN_ROUNDNESS))
 
     @property
     def position(self) -> Floats:

@@ -13,6 +13,7 @@ from perception_nodes.geometry.pose import Pose
 from perception_nodes.objects.box import align, blend, interval_center
 from perception_nodes.objects.filter import MotionFilter
 from perception_nodes.objects.parameters import TrackerParameters
+from perception_nodes.objects.shape import residuals, roundness
 from perception_nodes.objects.sighting import Sighting
 from perception_nodes.scene import (
     UNKNOWN_FRICTION,
@@ -34,6 +35,8 @@ _MISTAKEN_FRAMES = 20
 # of the extent, which no number of frames averages out (calibrated in simulation, docs/objects.md).
 _SHAPE_BIAS = 0.06
 _SIZE_GAIN = 0.1
+# What shape it is is told from the first whole sightings, and then now and then.
+_SHAPE_VIEWS, _SHAPE_EVERY = 10, 8
 # Of what was never seen whole, the larger sightings tell more; but no single one tells it all.
 _CUT_GROWTH, _CUT_DECAY = 0.3, 0.03
 # An object was moving when it got out of sight if it had moved over this time, s, by so much of
@@ -64,6 +67,7 @@ class Track:
         hits, misses: Sightings so far; consecutive misses.
         confirmed: Whether the object is believed and published.
         full_views: Sightings that showed the object uncut.
+        fits: How well surfaces of five shapes fit what was seen; see `shape.residuals`.
         oversized: Consecutive sightings much larger than the object.
         odds: Log-odds of existence.
         visibility: As published.
@@ -96,6 +100,7 @@ class Track:
     misses: int = 0
     confirmed: bool = False
     full_views: int = 0
+    fits: Floats | None = None
     oversized: int = 0
     odds: float = _START_ODDS
     visibility: Visibility = Visibility.VISIBLE
@@ -289,6 +294,7 @@ class Track:
         """Go on from where `other` is: it turned out to be this object, moved unseen."""
         self.motion = other.motion
         self.rotation, self.size, self.points = other.rotation, other.size, other.points
+        self.fits = other.fits
         self.color = other.color
         self.last_seen, self.seen_at = other.last_seen, other.seen_at
         self.held, self.empty_for, self.recently = other.held, 0.0, other.recently
@@ -321,6 +327,12 @@ class Track:
         self.size = self.size + gain * (size - self.size)
         self.rotation = blend(self.rotation, rotation, gain)
         self.points = sighting.points - self.position
+        if self.full_views <= _SHAPE_VIEWS or self.full_views % _SHAPE_EVERY == 0:
+            self._note_fits(residuals(sighting.points - sighting.center, rotation, size), gain)
+
+    def _note_fits(self, fits: Floats | None, gain: float) -> None:
+        if fits is not None:
+            self.fits = fits if self.fits is None else self.fits + gain * (fits - self.fits)
 
     def state(self, stamp: int) -> ObjectState:
         """What is published."""
@@ -350,6 +362,7 @@ class Track:
             log_mass=self.log_mass,
             log_friction=self.log_friction,
             surprise=self.motion.surprise if self.misses == 0 else 0.0,
+            roundness=roundness(self.fits),
         )
 
     @classmethod

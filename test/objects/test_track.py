@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,3 +60,16 @@ def test_what_only_shares_anothers_slot_within_its_box_is_taken_into_it() -> Non
     assert absorber(part, [whole, part]) is None
     part.share(1)
     assert absorber(part, [whole, part]) is whole
+
+
+def test_a_track_says_what_is_round_as_soon_as_it_was_seen_whole() -> None:
+    normals = np.random.default_rng(0).normal(size=(60, 3))
+    points = 0.05 * normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    seen = replace(sighting(0.0), points=points + np.array([0.0, 0.0, 0.05]))
+    track = Track.start(1, 0, seen, "")
+    assert track.state(0).roundness.tolist() == [0.5] * 3
+    in_part = replace(sighting(0.0, cut=True), points=seen.points)
+    track.see(1, in_part, PERIOD, TrackerParameters())
+    assert track.state(1).roundness.tolist() == [0.5] * 3
+    track.see(2, seen, PERIOD, TrackerParameters())
+    assert (track.state(2).roundness > 0.9).all()
