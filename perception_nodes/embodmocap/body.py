@@ -15,6 +15,7 @@ import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.embodmocap.bones import Bones, forward
+from perception_nodes.embodmocap.gaussian import from_factor, invert, solve
 from perception_nodes.embodmocap.observation import Observation, linearize
 from perception_nodes.embodmocap.skeleton import AGILITY, BODY_AGILITY, COUNT
 
@@ -26,7 +27,10 @@ _SPEED = 1.0
 _LARGEST_STEP = 0.5
 _RIDGE, _LIGHT = 1e-9 * np.eye(_N), np.eye(_N)
 
-_JOINTS = np.arange(COUNT)
+_AXES = 3 * np.arange(COUNT)[:, None] + np.arange(3)
+_BLOCKS = _N * _AXES[:, :, None] + _AXES[:, None]
+_AXES = (_N + 1) * _AXES
+"""Places in a flat (51, 51) matrix of the joints' (17, 3) diagonals and (17, 3, 3) blocks."""
 _WHITE = np.kron(np.diag(AGILITY) + BODY_AGILITY, np.eye(3))
 
 
@@ -66,6 +70,16 @@ class Body:
         return blocks(self._xx)
 
     @property
+    def variances(self) -> Floats:
+        """(17,) of the joints, per axis."""
+        return np.asarray(self._xx.ravel()[_AXES].sum(axis=1) / 3.0)
+
+    @property
+    def speed_variances(self) -> Floats:
+        """(17,) of the velocities, per axis."""
+        return np.asarray(self._vv.ravel()[_AXES].sum(axis=1) / 3.0)
+
+    @property
     def velocity_covariances(self) -> Floats:
         """(17, 3, 3) of the velocities."""
         return blocks(self._vv)
@@ -82,12 +96,13 @@ class Body:
         if dt == 0.0:
             return
         self._x = self._x + dt * self._v
-        self._xx = self._xx + dt * (self._vx + self._vx.T) + dt * dt * self._vv
+        half = self._vx + (0.5 * dt) * self._vv
+        self._xx = self._xx + dt * (half + half.T)
         self._vx = self._vx + dt * self._vv
         if wander:
             t = abs(dt)
-            self._xx = self._xx + (t**3 / 3.0) * _WHITE
-            self._vx = self._vx + (np.sign(dt) * t * t / 2.0) * _WHITE
+            self._xx += (t**3 / 3.0) * _WHITE
+            self._vx += (np.sign(dt) * t * t / 2.0) * _WHITE
             self._vv = self._vv + t * _WHITE
 
     def correct(self, seen: Observation, doubt: float = 0.0) -> Floats:
@@ -98,35 +113,34 @@ class Body:
             doubt: Variance that cameras' poses add, m^2: that much is no reason to distrust.
 
         Returns:
-            (V, 17, 3, 3) information of each view about each joint, robustly weighted.
+            (V, 17, 3, 3) robustly weighted rows of each view about each joint, see `linearize`.
         """
-        prior = np.linalg.inv(self._xx + _RIDGE)
-        start = self._x.copy()
-        ahead = forward(self.joints)
+        self._xx += _RIDGE
+        prior = invert(self._xx)
+        start = self._x
+        ahead = forward(start.reshape(COUNT, 3))
+        spread = np.full(COUNT, doubt)
+        wide = spread + self.variances
         x = start
-        hessian = prior
-        by_view: Floats = np.zeros((len(seen.center), COUNT, 3, 3))
         for step in range(_STEPS):
-            spread = np.full(COUNT, doubt)
-            if step == 0:
-                spread += np.diagonal(self._xx).reshape(COUNT, 3).sum(axis=1) / 3.0
-            by_view, pull = linearize(seen, x.reshape(COUNT, 3), spread)
+            joints = x.reshape(COUNT, 3)
+            rows, off = linearize(seen, joints, spread if step else wide)
             hessian, gradient = self._known(x, start, prior, ahead)
-            full = hessian.reshape(COUNT, 3, COUNT, 3)
-            full[_JOINTS, :, _JOINTS, :] += by_view.sum(axis=0)
-            gradient += pull.sum(axis=0).reshape(_N)
-            way = np.linalg.solve(hessian, gradient)
+            information, pull = _by_joint(rows, off)
+            hessian.ravel()[_BLOCKS] += information
+            gradient += pull.ravel()
+            way, factor = solve(hessian, gradient)
             most = float(np.abs(way).max())
             x = x + way * min(1.0, _LARGEST_STEP / max(most, 1e-12))
             if most < _SETTLED:
                 break
-        self._take(x, np.linalg.inv(hessian), prior)
+        self._take(x, from_factor(factor), prior)
         self._corrections += 1
         if self.bones is not None and self._corrections % _LEARN_EVERY == 0:
             # One more look from where it ended: what the measurements alone would have said.
-            by_view, pull = linearize(seen, self.joints, np.full(COUNT, doubt))
-            self.bones.learn(self.joints, by_view.sum(axis=0), pull.sum(axis=0))
-        return by_view
+            rows, off = linearize(seen, self.joints, spread)
+            self.bones.learn(self.joints, *_by_joint(rows, off))
+        return rows
 
     def hold(self, joints: list[int], deviation: float) -> None:
         """Joints that touch something static don't move: velocity 0 with this deviation, m/s."""
@@ -141,15 +155,15 @@ class Body:
         self._vx = self._vx - toward_v @ self._vx[rows]
         self._vv = self._vv - toward_v @ self._vv[rows]
 
-    def follow_pose(self, by_view: Floats, seen: Observation) -> Floats:
+    def follow_pose(self, rows: Floats, seen: Observation) -> Floats:
         """(51, 4 V): where joints go if cameras are persistently wrong by (yaw, translation).
 
         A constant error of a camera is not averaged away over time. What many frames with the same
         error converge to is the balance of the measurements themselves, bones included.
         """
         hessian, _ = self._known(self._x, self._x, _LIGHT, forward(self.joints))
-        full = hessian.reshape(COUNT, 3, COUNT, 3)
-        full[_JOINTS, :, _JOINTS, :] += by_view.sum(axis=0)
+        by_view = np.swapaxes(rows, -1, -2) @ rows
+        hessian.ravel()[_BLOCKS] += by_view.sum(axis=0)
         offset = self.joints[None] - seen.center[:, None]
         turn = np.zeros((*offset.shape[:2], 3, 4))
         turn[..., 0, 0], turn[..., 1, 0] = -offset[..., 1], offset[..., 0]
@@ -164,19 +178,27 @@ class Body:
         gradient = prior @ (start - x)
         if self.bones is None:
             return prior.copy(), gradient
-        jacobian, off, weights = self.bones.residuals(x.reshape(COUNT, 3), ahead)
-        weighted = jacobian.T * weights
-        return prior + weighted @ jacobian, gradient - weighted @ off
+        rows, off = self.bones.residuals(x.reshape(COUNT, 3), ahead)
+        return prior + rows.T @ rows, gradient - off @ rows
 
     def _take(self, x: Floats, posterior: Floats, prior: Floats) -> None:
         gain = self._vx @ prior
+        lost = gain @ (self._xx - posterior)
         self._v = self._v + gain @ (x - self._x)
-        self._vv = self._vv - gain @ (self._xx - posterior) @ gain.T
-        self._vv = (self._vv + self._vv.T) / 2.0
-        self._vx = gain @ posterior
-        self._x, self._xx = x, (posterior + posterior.T) / 2.0
+        vv = self._vv - lost @ gain.T
+        self._vv = (vv + vv.T) / 2.0
+        self._vx = self._vx - lost
+        self._x, self._xx = x, posterior
 
 
 def blocks(matrix: Floats) -> Floats:
     """(17, 3, 3) on the diagonal of a (51, 51) matrix."""
-    return np.asarray(matrix.reshape(COUNT, 3, COUNT, 3)[_JOINTS, :, _JOINTS, :]).copy()
+    return np.asarray(matrix.ravel()[_BLOCKS])
+
+
+def _by_joint(rows: Floats, off: Floats) -> tuple[Floats, Floats]:
+    """Information (17, 3, 3) of all views about each joint, and their pull (17, 3)."""
+    count = 3 * len(rows)
+    rows = rows.swapaxes(0, 1).reshape(COUNT, count, 3)
+    off = off.swapaxes(0, 1).reshape(COUNT, 1, count)
+    return np.swapaxes(rows, 1, 2) @ rows, -(off @ rows)[:, 0]

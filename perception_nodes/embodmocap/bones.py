@@ -41,7 +41,6 @@ _HIPS = INDEX["left_hip"], INDEX["right_hip"]
 _SHOULDERS = INDEX["left_shoulder"], INDEX["right_shoulder"]
 _NECK_A, _NECK_B = np.array([INDEX["nose"]] * 2), np.array(_SHOULDERS)
 _NECK, _NECK_SPREAD = 0.29, 0.06
-_NECKS = np.full(len(_NECK_A), _NECK)
 # Rows of what is known: bones, how far limbs fold, neck - pairs of joints - then knees.
 _FROM = np.concatenate([_A, _ENDS[:, 0], _NECK_A])
 _TO = np.concatenate([_B, _ENDS[:, 1], _NECK_B])
@@ -49,6 +48,9 @@ _PAIRS = np.arange(len(_FROM))
 _AT_LIMBS, _AT_NECK, _AT_LEGS = len(BONES), len(BONES) + len(_LIMBS), len(_FROM)
 _COUNT = _AT_LEGS + len(_LEGS)
 _LEG_ROWS = _AT_LEGS + np.arange(len(_LEGS))[:, None]
+_LIMITS = np.array([*range(_AT_LIMBS, _AT_NECK), *range(_AT_LEGS, _COUNT)])
+_ROOTS = np.full(_COUNT - _AT_LIMBS, 1.0 / _LIMIT)
+_ROOTS[len(_LIMBS) : len(_LIMBS) + len(_NECK_A)] = 1.0 / _NECK_SPREAD
 _BEND = np.array([-0.5, 1.0, -0.5])
 
 
@@ -59,27 +61,30 @@ class Bones:
         self.lengths: Floats = LENGTHS.copy()
         self.variances: Floats = (LENGTH_SHARE * LENGTHS) ** 2
 
-    def residuals(self, joints: Floats, ahead: Floats) -> tuple[Floats, Floats, Floats]:
-        """Jacobian (C, 51), residuals (C,) in meters and their information (C,).
+    def residuals(self, joints: Floats, ahead: Floats) -> tuple[Floats, Floats]:
+        """Jacobian (C, 51) and residuals (C,), in standard deviations.
 
         Args:
             joints: (17, 3) where to linearize.
             ahead: (3,) where the pelvis looks, see `forward`.
         """
         jacobian = np.zeros((_COUNT, COUNT, 3))
-        off, weights = np.empty(_COUNT), np.empty(_COUNT)
+        off, root = np.empty(_COUNT), np.empty(_COUNT)
         unit, length = _ways(joints, _FROM, _TO)
-        jacobian[_PAIRS, _FROM], jacobian[_PAIRS, _TO] = unit, -unit
+        off[:_AT_LIMBS] = length[:_AT_LIMBS] - self.lengths
         shortest = _FOLDS * self.lengths[_PARTS].sum(axis=1)
-        off[:_AT_LEGS] = length - np.concatenate([self.lengths, shortest, _NECKS])
-        weights[:_AT_LIMBS] = 1.0 / (self.variances + _SOFT**2)
-        weights[_AT_LIMBS:_AT_NECK] = (off[_AT_LIMBS:_AT_NECK] < 0.0) / _LIMIT**2
-        weights[_AT_NECK:_AT_LEGS] = 1.0 / _NECK_SPREAD**2
+        off[_AT_LIMBS:_AT_NECK] = np.minimum(length[_AT_LIMBS:_AT_NECK] - shortest, 0.0)
+        off[_AT_NECK:_AT_LEGS] = length[_AT_NECK:] - _NECK
+        root[:_AT_LIMBS] = 1.0 / np.sqrt(self.variances + _SOFT**2)
+        root[_AT_LIMBS:] = _ROOTS
         hip, knee, ankle = joints[_LEGS.T]
-        bent = (knee - (hip + ankle) / 2.0) @ ahead + _LIMIT
-        jacobian[_LEG_ROWS, _LEGS] = _BEND[:, None] * ahead
-        off[_AT_LEGS:], weights[_AT_LEGS:] = bent, (bent < 0.0) / _LIMIT**2
-        return jacobian.reshape(_COUNT, -1), off, weights
+        off[_AT_LEGS:] = np.minimum((knee - (hip + ankle) / 2.0) @ ahead + _LIMIT, 0.0)
+        # A limit that is kept says nothing.
+        root[_LIMITS] *= off[_LIMITS] < 0.0
+        unit *= root[:_AT_LEGS, None]
+        jacobian[_PAIRS, _FROM], jacobian[_PAIRS, _TO] = unit, -unit
+        jacobian[_LEG_ROWS, _LEGS] = (_BEND * root[_AT_LEGS:, None])[..., None] * ahead
+        return jacobian.reshape(_COUNT, -1), off * root
 
     def learn(self, joints: Floats, information: Floats, pull: Floats) -> None:
         """Correct the lengths by what measurements alone say, where they say enough.

@@ -15,6 +15,7 @@ from perception_nodes.embodmocap.skeleton import COUNT, INDEX
 FEET = (INDEX["left_ankle"], INDEX["right_ankle"])
 HANDS = (INDEX["left_wrist"], INDEX["right_wrist"])
 ENDS = (*FEET, *HANDS)
+_ENDS = np.array(ENDS)
 REACH: Floats = np.array([0.1, 0.1, 0.1, 0.1])
 """(4,) how far from ankles and wrists soles and palms are, m."""
 _RESTING, _MOVING = 0.07, 1.0
@@ -45,7 +46,7 @@ class Floor:
 
 
 def contacts(
-    joints: Floats, velocities: Floats, covariances: Floats, speeds: Floats,
+    joints: Floats, velocities: Floats, variances: Floats, speeds: Floats,
     supports: Sequence[Supports],
 ) -> Floats:  # fmt: skip
     """(17,) probability that a joint touches something; 0 for others than ankles and wrists.
@@ -53,23 +54,20 @@ def contacts(
     Args:
         joints: (17, 3) world frame.
         velocities: (17, 3).
-        covariances: (17, 3, 3) of the joints.
-        speeds: (17, 3, 3) covariances of the velocities.
+        variances: (17,) of the joints, per axis.
+        speeds: (17,) variances of the velocities, per axis.
         supports: What is there to touch.
     """
-    ends = list(ENDS)
-    away = np.full(len(ends), math.inf)
+    away = np.full(len(_ENDS), math.inf)
     for support in supports:
-        away = np.minimum(away, support.distance(joints[ends]))
+        away = np.minimum(away, support.distance(joints[_ENDS]))
     gap = np.maximum(away - REACH, 0.0)
-    blur = np.sqrt(np.einsum("nii->n", covariances[ends]) / 3.0 + _NEAR_SPREAD**2)
-    near = ndtr((_NEAR - gap) / blur)
-    spread = np.einsum("nii->n", speeds[ends]) / 3.0
+    near = ndtr((_NEAR - gap) / np.sqrt(variances[_ENDS] + _NEAR_SPREAD**2))
+    spread = speeds[_ENDS]
     resting, moving = spread + _RESTING**2, spread + _MOVING**2
-    squared = np.sum(velocities[ends] ** 2, axis=1)
+    squared = np.sum(velocities[_ENDS] ** 2, axis=1)
     # Which is more likely, with a velocity that is itself uncertain (Bayes, even odds before)?
     odds = 0.5 * squared * (1.0 / resting - 1.0 / moving) + 1.5 * np.log(resting / moving)
-    still = expit(-odds)
     touching = np.zeros(COUNT)
-    touching[ends] = near * still
+    touching[_ENDS] = near * expit(-odds)
     return touching

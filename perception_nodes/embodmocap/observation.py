@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from perception_nodes.arrays import Bools, Floats
+from perception_nodes.arrays import Bools, Floats, Ints
 from perception_nodes.embodmocap.interface import View
-from perception_nodes.embodmocap.skeleton import COUNT, SURFACE
+from perception_nodes.embodmocap.skeleton import SURFACE
 
-_TAIL_U, _TAIL_Z = 5.0, 3.0
+_TAILS = np.array([5.0, 3.0])
+_TAILED = np.array([7.0, 4.0])
 _NEAREST = 0.15
 _LEAST_CONFIDENCE = 0.05
 _BIG = 1e9
@@ -100,7 +101,7 @@ def observe(views: Sequence[tuple[View, int]], noise: Noise) -> Observation:
 
 
 def linearize(seen: Observation, joints: Floats, spread: Floats) -> tuple[Floats, Floats]:
-    """Information of each view about each joint, and its pull.
+    """Rows of each view about each joint, and what they are off by, in standard deviations.
 
     Args:
         seen: The measurements.
@@ -109,68 +110,79 @@ def linearize(seen: Observation, joints: Floats, spread: Floats) -> tuple[Floats
             for an outlier.
 
     Returns:
-        (V, 17, 3, 3) J^T W J and (V, 17, 3) -J^T W r.
+        (V, 17, 3, 3) Jacobian J and (V, 17, 3) residuals r, both with the roots of the robust
+        weights: two rows of pixels and one of depth. J^T J is the information about a joint.
     """
-    local = (joints[None] - seen.center[:, None]) @ seen.rotation
+    local = (joints - seen.center[:, None]) @ seen.rotation
     depth = local[..., 2]
-    ahead = depth > _NEAREST
-    z = np.where(ahead, depth, 1.0)
-    slope = local[..., :2] / z[..., None]
-    gain = seen.focal[:, None] / z[..., None]
-    off_u = seen.focal[:, None] * slope + seen.principal[:, None] - seen.pixels
-    off_z = np.where(seen.depth_information > 0.0, depth - seen.depths, 0.0)
-    weight_u, weight_z = seen.pixel_information * ahead, seen.depth_information * ahead
-    squared = np.sum(off_u**2, axis=-1) * weight_u / (1.0 + weight_u * gain[..., 0] ** 2 * spread)
-    weight_u = weight_u * (_TAIL_U + 2.0) / (_TAIL_U + squared)
-    squared = off_z**2 * weight_z / (1.0 + weight_z * spread)
-    weight_z = weight_z * (_TAIL_Z + 1.0) / (_TAIL_Z + squared)
-    # Jacobian in the camera's own axes: two rows of pixels and one of depth.
+    z = np.maximum(depth, _NEAREST)[..., None]
+    gain = seen.focal[:, None] / z
+    slope = local[..., :2] / z
+    off = np.empty(local.shape)
+    off[..., :2] = gain * local[..., :2] + seen.principal[:, None] - seen.pixels
+    off[..., 2] = depth - seen.depths
+    squared = off * off
+    squared[..., 0] += squared[..., 1]
+    information = np.stack([seen.pixel_information, seen.depth_information], axis=-1)
+    information *= (depth > _NEAREST)[..., None]
+    scale = np.ones(information.shape)
+    scale[..., 0] = gain[..., 0] ** 2
+    fit = squared[..., ::2] * information / (1.0 + information * scale * spread[:, None])
+    root = np.sqrt(information * _TAILED / (_TAILS + fit))
     toward = np.swapaxes(seen.rotation, 1, 2)[:, None]
     jacobian = np.empty((*depth.shape, 3, 3))
-    jacobian[..., :2, :] = gain[..., None] * (
-        toward[:, :, :2] - slope[..., None] * toward[:, :, 2:]
-    )
-    jacobian[..., 2, :] = toward[:, :, 2]
-    weighted = jacobian.copy()
-    weighted[..., :2, :] *= weight_u[..., None, None]
-    weighted[..., 2, :] *= weight_z[..., None]
-    off = np.empty((*depth.shape, 1, 3))
-    off[..., 0, :2], off[..., 0, 2] = off_u, off_z
-    return np.swapaxes(weighted, -1, -2) @ jacobian, -(off @ weighted)[..., 0, :]
+    jacobian[..., :2, :] = toward[:, :, :2] - slope[..., None] * toward[:, :, 2:]
+    jacobian[..., :2, :] *= (root[..., :1] * gain)[..., None]
+    jacobian[..., 2, :] = root[..., 1:] * toward[:, :, 2]
+    off[..., :2] *= root[..., :1]
+    off[..., 2] *= root[..., 1]
+    return jacobian, off
 
 
-def misfit(seen: Observation, joints: Floats, covariances: Floats) -> Floats:
-    """(V, 17) squared Mahalanobis distance of keypoints from where joints are expected.
+def misfit(seen: Observation, joints: Floats, variance: Floats, orders: Ints) -> Floats:
+    """(K, V, H, 17) squared Mahalanobis distance of keypoints from where joints are expected.
 
     Args:
         seen: The measurements; joints without any have distance 0.
-        joints: (17, 3) expected.
-        covariances: (17, 3, 3) of these.
+        joints: (K, 17, 3) expected, of K persons.
+        variance: (K, 17) of these, per axis.
+        orders: (H, 17) which joints of `seen` are taken for which, in H ways.
     """
-    local = (joints[None] - seen.center[:, None]) @ seen.rotation
-    ahead = local[..., 2] > _NEAREST
-    z = np.where(ahead, local[..., 2], 1.0)
-    off = seen.focal[:, None] * local[..., :2] / z[..., None] + seen.principal[:, None]
-    off = off - seen.pixels
-    variance = np.einsum("nii->n", covariances) / 3.0
-    blur = variance * (seen.focal[:, None, 0] / z) ** 2
-    known = seen.seen
-    information = np.where(known, seen.pixel_information, 1.0)
-    squared = np.sum(off**2, axis=-1) / (1.0 / information + blur)
-    deep = seen.depth_information > 0.0
-    total = 1.0 / np.where(deep, seen.depth_information, 1.0) + variance
-    squared = squared + np.where(deep, (local[..., 2] - seen.depths) ** 2 / total, 0.0)
-    return np.asarray(np.where(known, np.where(ahead, squared, _BIG), 0.0))
+    local = (joints[:, None] - seen.center[:, None]) @ seen.rotation
+    z = np.maximum(local[..., 2], _NEAREST)
+    gain = seen.focal[:, None] / z[..., None]
+    expected = gain * local[..., :2] + seen.principal[:, None]
+    off = expected[:, :, None] - seen.pixels[:, orders]
+    information = seen.pixel_information[:, orders]
+    blur = (variance[:, None] * gain[..., 0] ** 2)[:, :, None]
+    squared = (off * off).sum(axis=-1) * information / (1.0 + information * blur)
+    squared = np.where(local[:, :, None, :, 2] > _NEAREST, squared, _BIG * (information > 0.0))
+    deep = seen.depth_information[:, orders]
+    away = local[:, :, None, :, 2] - seen.depths[:, orders]
+    total = deep / (1.0 + deep * variance[:, None, None])
+    return np.asarray(squared + away * away * total)
 
 
-def swapped(seen: Observation, view: int, pairs: tuple[tuple[int, int], ...]) -> Observation:
-    """The same with the two joints of each pair exchanged in one view."""
-    order = np.arange(COUNT)
-    for a, b in pairs:
-        order[[a, b]] = b, a
-    values = {}
-    for name in ("pixels", "pixel_information", "depths", "depth_information"):
-        array = getattr(seen, name).copy()
-        array[view] = array[view][order]
-        values[name] = array
-    return Observation(seen.rotation, seen.center, seen.focal, seen.principal, **values)
+def exchanged(seen: Observation, orders: Ints) -> Observation:
+    """The same with joints of each view taken in another order, (V, 17)."""
+    rows = np.arange(len(orders))[:, None]
+    return replace(
+        seen,
+        pixels=seen.pixels[rows, orders],
+        pixel_information=seen.pixel_information[rows, orders],
+        depths=seen.depths[rows, orders],
+        depth_information=seen.depth_information[rows, orders],
+    )
+
+
+def gather(parts: Sequence[tuple[Observation, int]]) -> Observation:
+    """One person's views, as rows of observations."""
+    if len(parts) == 1:
+        seen, row = parts[0]
+        return Observation(*(getattr(seen, name)[row : row + 1] for name in _FIELDS))
+    return Observation(*(
+        np.array([getattr(seen, name)[row] for seen, row in parts]) for name in _FIELDS
+    ))  # fmt: skip
+
+
+_FIELDS = tuple(Observation.__dataclass_fields__)

@@ -14,7 +14,7 @@ from perception_nodes.embodmocap.body import Body
 from perception_nodes.embodmocap.bones import Bones
 from perception_nodes.embodmocap.contacts import ENDS, Floor, Supports, contacts
 from perception_nodes.embodmocap.interface import View
-from perception_nodes.embodmocap.observation import Noise, Observation, observe
+from perception_nodes.embodmocap.observation import Noise, Observation, gather, observe
 from perception_nodes.embodmocap.rig import Correction
 from perception_nodes.embodmocap.skeleton import COUNT, JOINTS, LENGTHS
 from perception_nodes.embodmocap.start import guess, with_size
@@ -56,6 +56,23 @@ class _Way:
     place: Floats
     correction: Correction | None
     length: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sight:
+    """A person in a view, and what is doubtful about its camera's pose (4, 4)."""
+
+    view: View
+    index: int
+    doubt: Floats
+
+    @property
+    def camera(self) -> str:
+        return self.view.keypoints.camera_name
+
+    @property
+    def stamp(self) -> int:
+        return self.view.keypoints.stamp
 
 
 class BodyTracker:
@@ -151,71 +168,68 @@ class BodyTracker:
         """Use views of one moment, which may lie a little in the past."""
         stamp = views[0].keypoints.stamp
         newest = max(stamp, self.stamp)
+        views = [view for view in views if len(view.keypoints.pixels)]
         for track in self._tracks:
             track.body.move_to(stamp)
-        known = [(t.body.joints, t.body.covariances) for t in self._tracks]
-        doubt = max((_variance(self._doubt(v)) for v in views), default=0.0)
-        found: list[list[tuple[View, int]]] = [[] for _ in self._tracks]
-        taken: list[set[int]] = []
-        for view in views:
-            matches = assign(view, self._noise, known, doubt)
-            for index, person in matches.items():
-                found[index].append((view, person))
-            taken.append(set(matches.values()))
-        for track, parts in zip(self._tracks, found, strict=True):
+        seen = [observe([(v, k) for k in range(len(v.keypoints.pixels))], self._noise)
+                for v in views]  # fmt: skip
+        doubts = [self._doubt(view) for view in views]
+        doubt = max(map(_variance, doubts), default=0.0)
+        known = np.array([t.body.joints for t in self._tracks])
+        variance = np.array([t.body.variances for t in self._tracks]) + doubt
+        matches = [assign(part, known, variance) for part in seen]
+        for index, track in enumerate(self._tracks):
+            parts = [(v, match[index]) for v, match in enumerate(matches) if index in match]
             if parts:
-                self._correct(track, parts)
-        for group in strangers(views, self._noise, taken, doubt):
-            self._meet(group, stamp)
+                self._correct(track, [_Sight(views[v], k, doubts[v]) for v, k in parts],
+                              gather([(seen[v], k) for v, k in parts]))  # fmt: skip
+        taken = [set(match.values()) for match in matches]
+        for group in strangers(seen, taken, doubt):
+            self._meet([_Sight(views[v], k, doubts[v]) for v, k in group],
+                       gather([(seen[v], k) for v, k in group]), stamp)  # fmt: skip
         self.stamp = newest
         for track in self._tracks:
             track.body.move_to(newest, wander=False)
         self._leave()
 
-    def _correct(self, track: _Track, parts: list[tuple[View, int]]) -> None:
-        seen = observe(parts, self._noise)
+    def _correct(self, track: _Track, sights: list[_Sight], seen: Observation) -> None:
         guessed = False
-        for view, _ in parts:
-            track.cameras[view.keypoints.camera_name] = view.keypoints.stamp
+        for sight in sights:
+            track.cameras[sight.camera] = sight.stamp
         if sum(stamp > self.stamp - _PATIENCE_NS for stamp in track.cameras.values()) < 2:
             guessed = not seen.depth_information.any()
             seen = with_size(seen)
         body = track.body
         if track.twists < _TWISTS:
-            seen, twisted = untwist(seen, body.joints, body.covariances)
+            seen, twisted = untwist(seen, body.joints, body.variances)
             track.twists = track.twists + 1 if twisted else 0
             self.twisted += twisted
         else:
             # So persistent an exchange is that of the body, not of the detector.
             track.body = body = self._body(seen, body.stamp)
             track.twists = 0
-        doubt = max(_variance(self._doubt(view)) for view, _ in parts)
-        by_view = body.correct(seen, doubt)
+        rows = body.correct(seen, max(_variance(sight.doubt) for sight in sights))
         track.hits += 1
-        self.sightings += [
-            (track.id, v.keypoints.camera_name, v.keypoints.stamp, k) for v, k in parts
-        ]
+        self.sightings += [(track.id, s.camera, s.stamp, s.index) for s in sights]
         track.seen = max(track.seen, body.stamp)
         if track.hits % _WEIGH_EVERY == 1:
-            self._weigh(track, parts, by_view, seen, guessed)
-        touching = contacts(
-            body.joints, body.velocities, body.covariances, body.velocity_covariances, self.supports
-        )
+            self._weigh(track, sights, rows, seen, guessed)
+        touching = contacts(body.joints, body.velocities, body.variances,
+                            body.speed_variances, self.supports)  # fmt: skip
         track.touching = track.touching + 0.5 * (touching - track.touching)
         resting = [k for k in ENDS if track.touching[k] > _HOLDS]
         if resting:
             body.hold(resting, _HOLD)
 
     def _weigh(
-        self, track: _Track, parts: list[tuple[View, int]], by_view: Floats, seen: Observation,
-        guessed: bool,
+        self, track: _Track, sights: list[_Sight], rows: Floats, seen: Observation, guessed: bool
     ) -> None:  # fmt: skip
         """What the cameras' own uncertainty adds to the joints'."""
-        way = track.body.follow_pose(by_view, seen).reshape(COUNT, 3, len(parts), 4)
+        way = track.body.follow_pose(rows, seen).reshape(COUNT, 3, len(sights), 4)
         added = np.zeros((COUNT, 3, 3))
-        for index, (view, _) in enumerate(parts):
+        for index, sight in enumerate(sights):
             part = way[:, :, index]
-            doubt = self._doubt(view) + self._drift(view.keypoints.camera_name)
+            doubt = sight.doubt + self._drift(sight.camera)
             added += part @ doubt @ np.swapaxes(part, 1, 2)
         if guessed:
             # Nobody knows how tall a stranger is: the whole person may be nearer or farther.
@@ -233,12 +247,11 @@ class BodyTracker:
         turn, shift = self._noise.turn**2, self._noise.shift**2
         return self._ways[camera].length * np.diag([turn, shift, shift, shift])
 
-    def _meet(self, group: list[tuple[View, int]], stamp: int) -> None:
+    def _meet(self, sights: list[_Sight], seen: Observation, stamp: int) -> None:
         if len(self._tracks) >= self._most:
             return
-        seen = observe(group, self._noise)
         track = _Track(f"p{next(self._names)}", self._body(seen, stamp), stamp)
-        self._correct(track, group)
+        self._correct(track, sights, seen)
         self._tracks.append(track)
 
     def _body(self, seen: Observation, stamp: int) -> Body:
@@ -250,12 +263,9 @@ class BodyTracker:
 
     def _stays(self, track: _Track) -> bool:
         patience = _PATIENCE_NS if track.hits >= _CONFIRMED else _TENTATIVE_NS
-        joints, body = track.body.joints, track.body
-        return bool(
-            self.stamp - track.seen <= patience
-            and np.isfinite(joints).all()
-            and float(np.sort(body.covariances.trace(axis1=1, axis2=2))[COUNT // 2]) < 3 * _LOST**2
-        )
+        middle = sorted(track.body.variances.tolist())[COUNT // 2]
+        known = bool(np.isfinite(track.body.joints).all())
+        return known and self.stamp - track.seen <= patience and middle < _LOST**2
 
     def _person(self, track: _Track) -> Person:
         bones = track.body.bones
