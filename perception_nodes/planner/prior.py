@@ -137,48 +137,106 @@ def _from_pusher(
     xp: Any, poses: Array, still: Things, tip: Array, shift: Array, physics: Physics
 ) -> Array:
     """How the pusher moves each object, (B, N, 3)."""
-    offset = tip[:, None, :2] - poses[..., :2]
-    found = touch(xp, turned(xp, -poses[..., 2], offset), still.parts)
+    if xp is not np:
+        every = (slice(None), slice(None))
+        return _pushes(xp, poses, still, tip[:, None], shift[:, None], physics, every[:1])
+    away = np.hypot(*np.moveaxis(tip[:, None, :2] - poses[..., :2], -1, 0))
+    row, item = np.nonzero(away < _reach(still.parts) + physics.tip_radius + _APART)
+    found = np.zeros(poses.shape)
+    if len(row):
+        found[row, item] = _pushes(
+            np, poses[row, item], still, tip[row], shift[row], physics, (item,)
+        )
+    return found
+
+
+def _pushes(
+    xp: Any, poses: Array, still: Things, tip: Array, shift: Array, physics: Physics, of: Any
+) -> Array:
+    """How the pusher moves objects (..., 3), of which `still[of]` is known."""
+    friction, turning = still.friction[of], still.turning[of]
+    offset = tip[..., :2] - poses[..., :2]
+    found = touch(xp, turned(xp, -poses[..., 2], offset), still.parts[of])
     normal = turned(xp, poses[..., 2], found.normal)
     gap = found.distance - physics.tip_radius
     # the end of the stick is round: above the top there is nothing to touch
-    low = gate(xp, tip[:, None, 2] - still.heights[:, 1])
+    low = gate(xp, tip[..., 2] - still.heights[of][..., 1])
     into = -normal
-    along = shift[:, None, 0] * -into[..., 1] + shift[:, None, 1] * into[..., 0]
-    friction = xp.where(
-        still.friction > physics.grip, still.friction, 0.0 * still.friction + physics.grip
-    )
+    along = shift[..., 0] * -into[..., 1] + shift[..., 1] * into[..., 0]
+    rough = xp.where(friction > physics.grip, friction, 0.0 * friction + physics.grip)
     arm = offset - normal * found.distance[..., None]
     deep, slip = depth(xp, gap) * low, along * gate(xp, gap) * low
-    return pushed(xp, into, arm, deep, slip, friction, still.turning)
+    return pushed(xp, into, arm, deep, slip, rough, turning)
+
+
+class _Side(NamedTuple):
+    """One of the two objects of pairs: pose and change of it (..., 3), and what it is."""
+
+    pose: Array
+    change: Array
+    outline: Array
+    parts: Array
+    friction: Array
+    turning: Array
+    load: Array
+
+
+def _side(xp: Any, before: Array, poses: Array, still: Things, at: Any, of: Any) -> _Side:
+    """Objects `at` of (B, N, ...), which are `of` those of `still`."""
+    return _Side(
+        poses[at], poses[at] - before[at], _outline(xp, still.parts)[of], still.parts[of],
+        still.friction[of], still.turning[of], still.load[of],
+    )  # fmt: skip
 
 
 def _from_others(xp: Any, before: Array, poses: Array, still: Things) -> Array:
-    """How objects push each other apart and drag each other along, (B, N, 3)."""
-    at, normal, gap = _meetings(xp, poses, still)
+    """How objects push each other apart and drag each other along, (B, N, 3).
+
+    As a network all pairs are looked at; with NumPy those that are near.
+    """
+    if xp is not np:
+        every = slice(None)
+        a = _side(xp, before, poses, still, (every, every, None), (every, None))
+        b = _side(xp, before, poses, still, (every, None), (None,))
+        mine, others = _meet(xp, a, b, still.level)
+        return mine.sum(2) - others.sum(1)
+    apart = poses[:, :, None, :2] - poses[:, None, :, :2]
+    reach = _reach(still.parts)
+    near = np.hypot(apart[..., 0], apart[..., 1]) < reach[:, None] + reach[None] + _APART
+    row, one, other = np.nonzero(near & (still.level > 0.0))
+    total = np.zeros(poses.shape)
+    if len(row):
+        a = _side(np, before, poses, still, (row, one), (one,))
+        b = _side(np, before, poses, still, (row, other), (other,))
+        mine, others = _meet(np, a, b, still.level[one, other])
+        np.add.at(total, (row, one), mine)
+        np.subtract.at(total, (row, other), others)
+    return total
+
+
+def _meet(xp: Any, a: _Side, b: _Side, level: Array) -> tuple[Array, Array]:
+    """How pairs move (..., 3): object `a`, and against it object `b`."""
+    at, normal, gap = _meetings(xp, a, b)
     left = xp.stack((-normal[..., 1], normal[..., 0]), -1)
-    arm_i, arm_j = at - poses[:, :, None, :2], at - poses[:, None, :, :2]
-    ease_in = _ease(arm_i, normal, still, 1) + _ease(arm_j, normal, still, 0)
-    ease_left = _ease(arm_i, left, still, 1) + _ease(arm_j, left, still, 0)
+    arm_a, arm_b = at - a.pose[..., :2], at - b.pose[..., :2]
+    ease_in = _ease(arm_a, normal, a) + _ease(arm_b, normal, b)
+    ease_left = _ease(arm_a, left, a) + _ease(arm_b, left, b)
     # each pair is met twice, with the points of either
-    force = 0.5 * depth(xp, gap) * still.level / ease_in
-    change = poses - before
-    past = _carry(xp, change[:, :, None], arm_i) - _carry(xp, change[:, None], arm_j)
-    wanted = -0.5 * (past * left).sum(-1) * gate(xp, gap) * still.level / ease_left
-    rough, other = still.friction[:, None], still.friction[None]
-    most = xp.where(rough > other, rough, other) * force
+    force = 0.5 * depth(xp, gap) * level / ease_in
+    past = _carry(xp, a.change, arm_a) - _carry(xp, b.change, arm_b)
+    wanted = -0.5 * (past * left).sum(-1) * gate(xp, gap) * level / ease_left
+    most = xp.where(a.friction > b.friction, a.friction, b.friction) * force
     drag = xp.where(wanted > most, most, xp.where(wanted < -most, -most, wanted))
     total = normal * force[..., None] + left * drag[..., None]
-    return _moved(xp, total, arm_i, still, 1).sum(2) - _moved(xp, total, arm_j, still, 0).sum(1)
+    return _moved(xp, total, arm_a, a), _moved(xp, total, arm_b, b)
 
 
-def _meetings(xp: Any, poses: Array, still: Things) -> tuple[Array, Array, Array]:
-    """Where the outline of i is deepest in j: place (B, N, N, 2), normal out of j, gap."""
-    outline = _outline(xp, still.parts)
-    corners = poses[..., None, :2] + turned(xp, poses[..., None, 2], outline)
-    offset = corners[:, :, None] - poses[:, None, :, None, :2]
-    heading = poses[:, None, :, 2]
-    found = touch(xp, turned(xp, -heading[..., None], offset), still.parts[None, None, :, None])
+def _meetings(xp: Any, a: _Side, b: _Side) -> tuple[Array, Array, Array]:
+    """Where the outline of `a` is deepest in `b`: place (..., 2), normal out of b, gap."""
+    corners = a.pose[..., None, :2] + turned(xp, a.pose[..., None, 2], a.outline)
+    offset = corners - b.pose[..., None, :2]
+    heading = b.pose[..., 2]
+    found = touch(xp, turned(xp, -heading[..., None], offset), b.parts[..., None, :, :])
     # a soft choice among the points, so that a face is pushed in its middle
     weight = xp.exp(-CHOICE * (found.distance - _least(xp, found.distance)))
     weight = weight / weight.sum(-1)[..., None]
@@ -186,18 +244,13 @@ def _meetings(xp: Any, poses: Array, still: Things) -> tuple[Array, Array, Array
     normal = (weight[..., None] * found.normal).sum(-2)
     length = xp.sqrt(normal[..., 0] ** 2 + normal[..., 1] ** 2 + 1e-12)
     normal = turned(xp, heading, normal / length[..., None])
-    return (weight[..., None] * corners[:, :, None]).sum(-2), normal, gap
+    return (weight[..., None] * corners).sum(-2), normal, gap
 
 
-def _ease(arm: Array, way: Array, still: Things, axis: int) -> Array:
-    """How far a unit of force along `way` at `arm` moves the contact; its object is i or j."""
+def _ease(arm: Array, way: Array, side: _Side) -> Array:
+    """How far a unit of force along `way` at `arm` moves the contact."""
     lever = arm[..., 0] * way[..., 1] - arm[..., 1] * way[..., 0]
-    turning, load = (
-        (still.turning[:, None], still.load[:, None])
-        if axis
-        else (still.turning[None], still.load[None])
-    )
-    return (1.0 + lever**2 / turning) / load
+    return (1.0 + lever**2 / side.turning) / side.load
 
 
 def _carry(xp: Any, change: Array, arm: Array) -> Array:
@@ -206,17 +259,20 @@ def _carry(xp: Any, change: Array, arm: Array) -> Array:
     return xp.stack((change[..., 0] - turn * arm[..., 1], change[..., 1] + turn * arm[..., 0]), -1)
 
 
-def _moved(xp: Any, force: Array, arm: Array, still: Things, axis: int) -> Array:
-    """The displacement (..., 3) by a force at `arm`; its object is i or j."""
-    turning, load = (
-        (still.turning[:, None], still.load[:, None])
-        if axis
-        else (still.turning[None], still.load[None])
-    )
-    turn = (arm[..., 0] * force[..., 1] - arm[..., 1] * force[..., 0]) / turning / load
-    return xp.concatenate((force / load[..., None], turn[..., None]), -1)
+def _moved(xp: Any, force: Array, arm: Array, side: _Side) -> Array:
+    """The displacement (..., 3) by a force at `arm`."""
+    turn = (arm[..., 0] * force[..., 1] - arm[..., 1] * force[..., 0]) / side.turning / side.load
+    return xp.concatenate((force / side.load[..., None], turn[..., None]), -1)
 
 
+def _reach(parts: Array) -> Floats:
+    """(N,) how far the shapes reach from their centers, m."""
+    corner = np.abs(parts[..., :2]) + np.maximum(parts[..., 2:], 0.0)
+    return np.asarray(np.hypot(corner[..., 0], corner[..., 1]).max(axis=-1))
+
+
+_APART = 0.01
+"""m: what is farther apart does not touch, to 1e-11 of a meter; see `contact.SHARPNESS`."""
 CHOICE = 500.0
 """1/m: how sharply the deepest points of an outline outweigh the others."""
 
@@ -231,13 +287,12 @@ def _least(xp: Any, values: Array) -> Array:
 
 def _outline(xp: Any, parts: Array) -> Array:
     """(N, 8 K, 2) corners and middles of the sides of all rectangles."""
-    points = []
-    for k in range(parts.shape[-2]):
-        center, half = parts[..., k, :2], parts[..., k, 2:]
-        for sx, sy in ((1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1)):
-            x, y = center[..., 0] + sx * half[..., 0], center[..., 1] + sy * half[..., 1]
-            points.append(xp.stack((x, y), -1))
-    return xp.stack(points, -2)
+    around = xp.asarray(_AROUND)
+    points = parts[..., None, :2] + around * parts[..., None, 2:]
+    return points.reshape((parts.shape[0], -1, 2))
+
+
+_AROUND = ((1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1))
 
 
 def _carried(xp: Any, before: Array, poses: Array, still: Things) -> Array:
