@@ -12,6 +12,8 @@ from torch.nn import functional
 from perception_nodes.embodmocap.skeleton import COUNT
 
 _MEAN, _SCALE = 112.0, 64.0
+LIMBS = 6
+"""Maps that are made only to be learned from."""
 
 
 class _Residual(nn.Module):
@@ -50,9 +52,10 @@ class KeypointsNetwork(nn.Module):
         self.mix16, self.mix8, self.mix4 = (_convolution(w, w) for w in (c, b, a))
         self.maps = nn.Sequential(_convolution(a, a), nn.Conv2d(a, COUNT + 1, 1))
         self.offsets = nn.Sequential(_convolution(b, b), nn.Conv2d(b, 2 * COUNT, 1))
+        self.limbs = nn.Conv2d(a, LIMBS, 1)
         nn.init.constant_(_last(self.maps), 0.02)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Find joints and people.
 
         Args:
@@ -61,7 +64,8 @@ class KeypointsNetwork(nn.Module):
         Returns:
             [N, 18, H/4, W/4] how surely each of the 17 joints, and a person's middle, is at a
             place, about 0..1; and [N, 34, H/8, W/8] from a person's middle to their joints, x and
-            y in turn, in units of `OFFSET_UNIT` pixels.
+            y in turn, in units of `OFFSET_UNIT` pixels. While it is trained also
+            [N, 6, H/4, W/4] logits of limbs: what is dense is learned sooner, and joints with it.
         """
         x = (image.permute(0, 3, 1, 2).float() - _MEAN) / _SCALE
         at4 = self.level4(self.stem(x))
@@ -71,7 +75,8 @@ class KeypointsNetwork(nn.Module):
         at16 = self.mix16(functional.relu(at16 + _doubled(self.down16(at32), at16)))
         at8 = self.mix8(functional.relu(at8 + _doubled(self.down8(at16), at8)))
         at4 = self.mix4(functional.relu(at4 + _doubled(self.down4(at8), at4)))
-        return self.maps(at4), self.offsets(at8)
+        found = self.maps(at4), self.offsets(at8)
+        return (*found, self.limbs(at4)) if self.training else found
 
 
 def _convolution(given: int, made: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:

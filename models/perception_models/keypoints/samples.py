@@ -19,10 +19,20 @@ MIRRORED = np.arange(COUNT)
 """(17,) which joint each becomes in a mirror."""
 MIRRORED[[*LEFT, *RIGHT]] = [*RIGHT, *LEFT]
 _TRUNK = [INDEX[f"{s}_{p}"] for s in ("left", "right") for p in ("shoulder", "hip")]
-_JOINT_SPREAD, _MIDDLE_SPREAD = 1.25, 1.75  # cells
+_JOINT_SPREAD, _MIDDLE_SPREAD = 1.5, 2.0  # cells
 _SURE = {OUTSIDE: 0.0, HIDDEN: 0.4, VISIBLE: 1.0}
 _AMPLITUDE = np.array([_SURE[k] for k in range(3)])
 _LEAST_SEEN = 3
+LIMBS = (
+    (("nose", "left_ear"), ("nose", "right_ear"), ("left_ear", "right_ear")),
+    (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"), ("left_shoulder", "left_hip"),
+     ("right_shoulder", "right_hip"), ("left_shoulder", "right_hip")),
+    *((((f"{s}_shoulder", f"{s}_elbow"), (f"{s}_elbow", f"{s}_wrist"))) for s in ("left", "right")),
+    *((((f"{s}_hip", f"{s}_knee"), (f"{s}_knee", f"{s}_ankle"))) for s in ("left", "right")),
+)  # fmt: skip
+"""Head, trunk, arms and legs, each by the bones in it."""
+_LIMBS = [[(INDEX[a], INDEX[b]) for a, b in bones] for bones in LIMBS]
+_THICK = 0.05  # of a person's size
 _AWAY = 1e4
 _OWN = 0.4  # of a middle's map, from where on its offsets are learned
 
@@ -38,7 +48,7 @@ class Crop:
 
 def crop(rng: np.random.Generator, picture: Picture, width: int, height: int) -> Crop:
     """A part of a picture, turned, scaled, mirrored, recolored and partly erased at random."""
-    scale = math.exp(rng.uniform(math.log(width / WIDTH), math.log(1.5)))
+    scale = math.exp(rng.uniform(math.log(width / WIDTH), math.log(1.3)))
     angle = math.radians(rng.normal(0.0, 7.0))
     cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
     matrix = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0]])
@@ -81,7 +91,8 @@ def targets(crops: list[Crop]) -> dict[str, Tensor]:
 
     Returns:
         `image` [N, h, w, 3] uint8; `maps` [N, 18, h/4, w/4]; `offsets` [N, 34, h/8, w/8], and
-        `weight` of the same shape: where and how much they count.
+        `weight` of the same shape: where and how much they count; `limbs` [N, 6, h/4, w/4], 1 along
+        seen bones of head, trunk, arms and legs.
     """
     height, width = crops[0].image.shape[:2]
     made = [_maps(item, width, height) for item in crops]
@@ -91,6 +102,7 @@ def targets(crops: list[Crop]) -> dict[str, Tensor]:
             name: torch.from_numpy(np.stack([item[k] for item in made]))
             for k, name in enumerate(("maps", "offsets", "weight"))
         },
+        "limbs": torch.from_numpy(np.stack([_limbs(item, width, height) for item in crops])),
     }
 
 
@@ -117,6 +129,20 @@ def _maps(item: Crop, width: int, height: int) -> tuple[Floats, Floats, Floats]:
         offsets[1::2, mine] = pixels[:, 1, None] - np.broadcast_to(y[:, None], mine.shape)[mine]
         weight[:, mine] = np.repeat(_AMPLITUDE[seen], 2)[:, None]
     return maps, offsets / OFFSET_UNIT, weight
+
+
+def _limbs(item: Crop, width: int, height: int) -> Floats:
+    result = np.zeros((len(_LIMBS), height // FINE, width // FINE), np.float32)
+    for pixels, seen in zip(item.pixels, item.seen, strict=True):
+        places = np.rint((pixels + 0.5) / FINE - 0.5).astype(int)
+        known = pixels[seen > OUTSIDE]
+        size = float(np.ptp(known, axis=0).max()) / FINE if len(known) else 0.0
+        thick = max(1, round(_THICK * size))
+        for chart, bones in zip(result, _LIMBS, strict=True):
+            for a, b in bones:
+                if min(seen[a], seen[b]) > OUTSIDE and max(seen[a], seen[b]) == VISIBLE:
+                    cv2.line(chart, places[a].tolist(), places[b].tolist(), (1.0,), thick)
+    return result
 
 
 def _bell(places: Floats, rows: Floats, columns: Floats, cells: float) -> Floats:

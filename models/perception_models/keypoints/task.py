@@ -21,9 +21,10 @@ from perception_models.task import VALIDATION, Signature
 from perception_nodes.embodmocap.keypoints import decode
 from perception_nodes.ros.parameters import count, number
 
-_PEAK_WEIGHT = 12.0
+_PEAK_WEIGHT = 16.0
 """How much more a cell with a joint counts than one without: most cells have none."""
 _MAPS_SCALE = 100.0
+_LIMB_WEIGHT = 4.0
 _TOGETHER = 10
 _TOLERANCE = 1e-3  # products of 20 layers in another order
 
@@ -33,7 +34,7 @@ class Configuration(TrainingConfiguration):
     """The pictures, and the size of the network."""
 
     steps: int = count(5000, "updates of the weights", 1, 10_000_000)
-    batch: int = count(16, "crops an update", 1, 65536)
+    batch: int = count(8, "crops an update", 1, 65536)
     rest_rate: float = number(2e-3, "learning rate of AdamW for the rest", 0.0, 10.0)
     clip: float = number(5.0, "largest gradient norm of a cell; 0: any", 0.0, 1e6)
     evaluate_every: int = count(1000, "updates between validations", 1, 10_000_000)
@@ -83,15 +84,18 @@ class KeypointsTask:
         return {name: value.to(self.device) for name, value in targets(crops).items()}
 
     def loss(self, call: Call, batch: Batch, switches: Batch) -> Tensor:
-        """Squared error of maps, peaks counting more, and smooth absolute error of offsets."""
+        """Squared error of maps, peaks counting more; absolute error of offsets; limbs."""
         del switches
-        maps, offsets = call(batch["image"])
+        maps, offsets, limbs = call(batch["image"])
         wrong = (1.0 + _PEAK_WEIGHT * batch["maps"]) * (maps - batch["maps"]).square()
         apart = functional.smooth_l1_loss(
             offsets, batch["offsets"], reduction="none", beta=0.25
         ) * batch["weight"]  # fmt: skip
         away: Tensor = apart.sum() / batch["weight"].sum().clamp(min=1.0)
-        total: Tensor = _MAPS_SCALE * wrong.mean() + self.configuration.offset_weight * away
+        dense = functional.binary_cross_entropy_with_logits(
+            limbs, batch["limbs"], pos_weight=limbs.new_tensor(_LIMB_WEIGHT)
+        )
+        total: Tensor = _MAPS_SCALE * wrong.mean() + dense + self.configuration.offset_weight * away
         return total
 
     def errors(self, call: Call, split: str, switches: Batch) -> dict[str, Tensor]:
