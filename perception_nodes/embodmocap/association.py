@@ -26,7 +26,7 @@ _MEMBERS = (_ORDERS[1:] != np.arange(COUNT)).astype(np.float64)
 """(3, 17), one where a joint is exchanged."""
 
 
-def assign(seen: Observation, joints: Floats, variance: Floats) -> dict[int, int]:
+def assign(seen: Observation, joints: Floats, variance: Floats) -> tuple[dict[int, int], Floats]:
     """Which person of a view is which known one.
 
     Args:
@@ -35,19 +35,22 @@ def assign(seen: Observation, joints: Floats, variance: Floats) -> dict[int, int
         variance: (K, 17) of them per axis, with what the camera's pose adds.
 
     Returns:
-        Index of the known to index in the view.
+        Index of the known to index in the view, and the misfits (K, P, 4, 17) of everyone with
+        everyone, as told and with sides exchanged, for `untwist`.
     """
-    if not len(seen.center) or not len(joints):
-        return {}
-    count = seen.seen.sum(axis=1)
-    off = np.minimum(misfit(seen, joints, variance, _ORDERS[:2]), _CAP)
-    as_told, mirrored = np.moveaxis(off.sum(axis=-1) / np.maximum(count, 1)[:, None], -1, 0)
+    if not len(joints):
+        return {}, np.zeros((0, len(seen.center), len(_ORDERS), COUNT))
+    count = np.count_nonzero(seen.pixel_information, axis=1)
+    off = misfit(seen, joints, variance, _ORDERS)
+    capped = np.minimum(off[:, :, :2], _CAP).sum(axis=-1) / np.maximum(count, 1)[:, None]
+    as_told, mirrored = capped[..., 0], capped[..., 1]
     # Where nobody fits, perhaps the detector took left for right.
     nobody = as_told.min(axis=1, keepdims=True) > _GATE
     costs = np.where(nobody, np.minimum(as_told, mirrored), as_told)
     costs[:, count < _LEAST_JOINTS] = _CAP
     rows, columns = linear_sum_assignment(costs)
-    return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if costs[r, c] < _GATE}
+    matches = zip(rows.tolist(), columns.tolist(), strict=True)
+    return {r: c for r, c in matches if costs[r, c] < _GATE}, off
 
 
 def strangers(
@@ -84,22 +87,21 @@ def strangers(
     return groups
 
 
-def untwist(seen: Observation, joints: Floats, variance: Floats) -> tuple[Observation, bool]:
+def untwist(seen: Observation, misfits: Floats) -> tuple[Observation, bool]:
     """Exchange left and right where a detector took them for each other.
 
     Args:
         seen: One person's views.
-        joints: (17, 3) expected.
-        variance: (17,) of these, per axis.
+        misfits: (V, 4, 17) of the person with them, see `assign`.
 
     Returns:
         The views, and whether something was exchanged.
     """
-    off = np.minimum(misfit(seen, joints[None], variance[None], _ORDERS)[0], 4 * _CAP)
+    off = np.minimum(misfits, 4 * _CAP)
     if off[:, 0].sum(axis=-1).max() <= _SWAP_GAIN:
         return seen, False
     now = off[:, 0] @ _MEMBERS.T
-    after = np.einsum("vhn,hn->vh", off[:, 1:], _MEMBERS)
+    after = (off[:, 1:] * _MEMBERS).sum(axis=-1)
     better = (now - after > _SWAP_GAIN) & (after < _SWAP_SHARE * now)
     if not better.any():
         return seen, False

@@ -21,7 +21,7 @@ from perception_nodes.embodmocap.skeleton import AGILITY, BODY_AGILITY, COUNT
 
 _N = 3 * COUNT
 _STEPS = 4
-_SETTLED = 1e-2
+_SETTLED, _FAR = 1e-2, 0.1
 _LEARN_EVERY = 3
 _SPEED = 1.0
 _LARGEST_STEP = 0.5
@@ -121,14 +121,17 @@ class Body:
         ahead = forward(start.reshape(COUNT, 3))
         spread = np.full(COUNT, doubt)
         wide = spread + self.variances
-        x = start
+        x, at, most = start, start, np.inf
         for step in range(_STEPS):
-            joints = x.reshape(COUNT, 3)
-            rows, off = linearize(seen, joints, spread if step else wide)
-            hessian, gradient = self._known(x, start, prior, ahead)
+            if most > _FAR:
+                # Short ways hardly turn a bone: then what is known stays as it was linearized.
+                known, toward = self._known(x, start, prior, ahead)
+                at = x
+            rows, off = linearize(seen, x.reshape(COUNT, 3), spread if step else wide)
             information, pull = _by_joint(rows, off)
+            hessian = known.copy()
             hessian.ravel()[_BLOCKS] += information
-            gradient += pull.ravel()
+            gradient = toward - known @ (x - at) + pull.ravel()
             way, factor = solve(hessian, gradient)
             most = float(np.abs(way).max())
             x = x + way * min(1.0, _LARGEST_STEP / max(most, 1e-12))
@@ -161,7 +164,8 @@ class Body:
         A constant error of a camera is not averaged away over time. What many frames with the same
         error converge to is the balance of the measurements themselves, bones included.
         """
-        hessian, _ = self._known(self._x, self._x, _LIGHT, forward(self.joints))
+        known, _ = self._known(self._x, self._x, _LIGHT, forward(self.joints))
+        hessian = known.copy()
         by_view = np.swapaxes(rows, -1, -2) @ rows
         hessian.ravel()[_BLOCKS] += by_view.sum(axis=0)
         offset = self.joints[None] - seen.center[:, None]
@@ -177,7 +181,7 @@ class Body:
         """Hessian (51, 51) and gradient (51,) of what is known without cameras."""
         gradient = prior @ (start - x)
         if self.bones is None:
-            return prior.copy(), gradient
+            return prior, gradient
         rows, off = self.bones.residuals(x.reshape(COUNT, 3), ahead)
         return prior + rows.T @ rows, gradient - off @ rows
 

@@ -56,9 +56,8 @@ class Observation:
         rotation, center: (V, 3, 3) and (V, 3), optical frames in the world.
         focal, principal: (V, 2) pixels.
         pixels: (V, 17, 2); zero where unknown.
-        pixel_information: (V, 17), 1 / s_u^2; zero where unknown.
         depths: (V, 17) meters of the joints themselves, behind the surface; zero where unknown.
-        depth_information: (V, 17), 1 / s_z^2; zero where unknown.
+        information: (V, 17, 2), 1 / s_u^2 and 1 / s_z^2; zero where unknown.
     """
 
     rotation: Floats
@@ -66,9 +65,18 @@ class Observation:
     focal: Floats
     principal: Floats
     pixels: Floats
-    pixel_information: Floats
     depths: Floats
-    depth_information: Floats
+    information: Floats
+
+    @property
+    def pixel_information(self) -> Floats:
+        """(V, 17), 1 / s_u^2."""
+        return self.information[..., 0]
+
+    @property
+    def depth_information(self) -> Floats:
+        """(V, 17), 1 / s_z^2."""
+        return self.information[..., 1]
 
     @property
     def seen(self) -> Bools:
@@ -81,22 +89,22 @@ def observe(views: Sequence[tuple[View, int]], noise: Noise) -> Observation:
     pixels = np.array([view.keypoints.pixels[k] for view, k in views], dtype=np.float64)
     confidence = np.array([view.keypoints.confidence[k] for view, k in views], dtype=np.float64)
     depths = np.array([view.depths[k] for view, k in views], dtype=np.float64)
-    known = np.isfinite(pixels).all(axis=-1) & (confidence > _LEAST_CONFIDENCE)
-    scale = np.array([view.camera.width / 640.0 for view, _ in views])[:, None]
-    deviation = noise.pixels * scale / np.clip(confidence, _LEAST_CONFIDENCE, 1.0)
+    finite = np.isfinite(pixels)
+    known = finite[..., 0] & finite[..., 1] & (confidence > _LEAST_CONFIDENCE)
+    cameras = [view.camera for view, _ in views]
+    scale = np.array([640.0 / (noise.pixels * camera.width) for camera in cameras])[:, None]
+    precision = np.where(known, scale * np.minimum(confidence, 1.0), 0.0)
     deep = known & np.isfinite(depths) & (depths > _NEAREST)
     depths = np.where(deep, depths, 0.0)
     variance = (noise.depth * depths**2) ** 2 + noise.surface**2
-    cameras = [view.camera for view, _ in views]
     return Observation(
         rotation=np.array([view.pose.rotation for view, _ in views]),
         center=np.array([view.pose.translation for view, _ in views]),
         focal=np.array([(c.fx, c.fy) for c in cameras]),
         principal=np.array([(c.cx, c.cy) for c in cameras]),
         pixels=np.where(known[..., None], pixels, 0.0),
-        pixel_information=np.where(known, 1.0 / deviation**2, 0.0),
         depths=np.where(deep, depths + SURFACE, 0.0),
-        depth_information=np.where(deep, 1.0 / variance, 0.0),
+        information=np.stack([precision * precision, deep / variance], axis=-1),
     )
 
 
@@ -114,23 +122,21 @@ def linearize(seen: Observation, joints: Floats, spread: Floats) -> tuple[Floats
         weights: two rows of pixels and one of depth. J^T J is the information about a joint.
     """
     local = (joints - seen.center[:, None]) @ seen.rotation
-    depth = local[..., 2]
-    z = np.maximum(depth, _NEAREST)[..., None]
-    gain = seen.focal[:, None] / z
-    slope = local[..., :2] / z
+    depth = local[..., 2:]
+    slope = local[..., :2] / np.maximum(depth, _NEAREST)
+    gain = seen.focal[:, None] / np.maximum(depth, _NEAREST)
     off = np.empty(local.shape)
     off[..., :2] = gain * local[..., :2] + seen.principal[:, None] - seen.pixels
-    off[..., 2] = depth - seen.depths
+    off[..., 2] = local[..., 2] - seen.depths
     squared = off * off
     squared[..., 0] += squared[..., 1]
-    information = np.stack([seen.pixel_information, seen.depth_information], axis=-1)
-    information *= (depth > _NEAREST)[..., None]
-    scale = np.ones(information.shape)
-    scale[..., 0] = gain[..., 0] ** 2
-    fit = squared[..., ::2] * information / (1.0 + information * scale * spread[:, None])
+    information = seen.information * (depth > _NEAREST)
+    wide = information * spread[:, None]
+    wide[..., 0] *= gain[..., 0] ** 2
+    fit = squared[..., ::2] * information / (1.0 + wide)
     root = np.sqrt(information * _TAILED / (_TAILS + fit))
     toward = np.swapaxes(seen.rotation, 1, 2)[:, None]
-    jacobian = np.empty((*depth.shape, 3, 3))
+    jacobian = np.empty((*local.shape, 3))
     jacobian[..., :2, :] = toward[:, :, :2] - slope[..., None] * toward[:, :, 2:]
     jacobian[..., :2, :] *= (root[..., :1] * gain)[..., None]
     jacobian[..., 2, :] = root[..., 1:] * toward[:, :, 2]
@@ -169,9 +175,8 @@ def exchanged(seen: Observation, orders: Ints) -> Observation:
     return replace(
         seen,
         pixels=seen.pixels[rows, orders],
-        pixel_information=seen.pixel_information[rows, orders],
         depths=seen.depths[rows, orders],
-        depth_information=seen.depth_information[rows, orders],
+        information=seen.information[rows, orders],
     )
 
 

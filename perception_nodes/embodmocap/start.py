@@ -56,9 +56,9 @@ def with_size(seen: Observation) -> Observation:
     if len(seen.center) > 1 or (seen.depth_information > 0.0).any():
         return seen
     distance = _distance(seen, 0)
-    vague = 1.0 / (_GUESSED_SHARE * distance) ** 2
-    depths = np.where(seen.seen, distance, 0.0)
-    return replace(seen, depths=depths, depth_information=vague * seen.seen)
+    information = seen.information.copy()
+    information[..., 1] = seen.seen / (_GUESSED_SHARE * distance) ** 2
+    return replace(seen, depths=np.where(seen.seen, distance, 0.0), information=information)
 
 
 def _distance(seen: Observation, view: int) -> float:

@@ -177,13 +177,15 @@ class BodyTracker:
         doubt = max(map(_variance, doubts), default=0.0)
         known = np.array([t.body.joints for t in self._tracks])
         variance = np.array([t.body.variances for t in self._tracks]) + doubt
-        matches = [assign(part, known, variance) for part in seen]
+        assigned = [assign(part, known, variance) for part in seen]
         for index, track in enumerate(self._tracks):
-            parts = [(v, match[index]) for v, match in enumerate(matches) if index in match]
+            parts = [(v, match[index]) for v, (match, _) in enumerate(assigned) if index in match]
             if parts:
-                self._correct(track, [_Sight(views[v], k, doubts[v]) for v, k in parts],
-                              gather([(seen[v], k) for v, k in parts]))  # fmt: skip
-        taken = [set(match.values()) for match in matches]
+                found = gather([(seen[v], k) for v, k in parts])
+                misfits = np.array([assigned[v][1][index, k] for v, k in parts])
+                found = self._untwist(track, found, misfits)
+                self._correct(track, [_Sight(views[v], k, doubts[v]) for v, k in parts], found)
+        taken = [set(match.values()) for match, _ in assigned]
         for group in strangers(seen, taken, doubt):
             self._meet([_Sight(views[v], k, doubts[v]) for v, k in group],
                        gather([(seen[v], k) for v, k in group]), stamp)  # fmt: skip
@@ -191,6 +193,17 @@ class BodyTracker:
         for track in self._tracks:
             track.body.move_to(newest, wander=False)
         self._leave()
+
+    def _untwist(self, track: _Track, seen: Observation, misfits: Floats) -> Observation:
+        if track.twists < _TWISTS:
+            seen, twisted = untwist(seen, misfits)
+            track.twists = track.twists + 1 if twisted else 0
+            self.twisted += twisted
+        else:
+            # So persistent an exchange is that of the body, not of the detector.
+            track.body = self._body(seen, track.body.stamp)
+            track.twists = 0
+        return seen
 
     def _correct(self, track: _Track, sights: list[_Sight], seen: Observation) -> None:
         guessed = False
@@ -200,14 +213,6 @@ class BodyTracker:
             guessed = not seen.depth_information.any()
             seen = with_size(seen)
         body = track.body
-        if track.twists < _TWISTS:
-            seen, twisted = untwist(seen, body.joints, body.variances)
-            track.twists = track.twists + 1 if twisted else 0
-            self.twisted += twisted
-        else:
-            # So persistent an exchange is that of the body, not of the detector.
-            track.body = body = self._body(seen, body.stamp)
-            track.twists = 0
         rows = body.correct(seen, max(_variance(sight.doubt) for sight in sights))
         track.hits += 1
         self.sightings += [(track.id, s.camera, s.stamp, s.index) for s in sights]
