@@ -1,8 +1,8 @@
 """Node `embodmocap`: keypoints, depth and transforms of one or two cameras in, people out.
 
-Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. Keypoints come as messages.
-No image is kept: depth is read at the keypoints and around people, then let go; color is not
-looked at.
+Subscribes, publishes, offers: see `perception_nodes.ros.interfaces`. Keypoints come as messages or
+from the network. No image is kept: color is searched for people and depth read at them and beside
+them, then both are let go.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from perception_nodes.embodmocap.calibration import Calibration
 from perception_nodes.embodmocap.contacts import Floor
 from perception_nodes.embodmocap.depths import background, view_of
 from perception_nodes.embodmocap.fusion import PeopleFusion, Upkeep
-from perception_nodes.embodmocap.interface import Keypoints
+from perception_nodes.embodmocap.interface import Keypoints, KeypointSource
+from perception_nodes.embodmocap.learned import learned_keypoints
 from perception_nodes.embodmocap.observation import Noise
 from perception_nodes.embodmocap.surface import StaticScene
 from perception_nodes.embodmocap.tracker import BodyTracker
@@ -25,7 +26,7 @@ from perception_nodes.ros.camera_input import CameraInput, Shot
 from perception_nodes.ros.conversion import people_to_msg
 from perception_nodes.ros.interfaces import TRACKED, node
 from perception_nodes.ros.managed import ManagedNode
-from perception_nodes.ros.parameters import NodeParameters, count, number, switch, text
+from perception_nodes.ros.parameters import ModelParameters, count, number, switch, text
 from perception_nodes.ros.people_messages import (
     KeypointInput,
     people_ids,
@@ -42,14 +43,21 @@ _QUEUE = 4
 _SCENE_PERIOD_S = 5.0
 _FUSE_EVERY = 10
 
-Work = tuple[Shot, Keypoints]
+MESSAGES, LEARNED, AUTO = "messages", "learned", "auto"
+
+Work = tuple[Shot, Keypoints | None]
+"""An image and its keypoints; None where the network is to find them."""
 
 
 @dataclass(frozen=True)
-class EmbodmocapParameters(NodeParameters):
+class EmbodmocapParameters(ModelParameters):
     """Parameters of the node."""
 
     cameras: int = count(1, "how many cameras there are: a, or a and b", 1, 2, read_only=True)
+    keypoints: str = text(
+        MESSAGES, "where they come from; auto: the network, until messages come",
+        choices=(MESSAGES, LEARNED, AUTO), read_only=True,
+    )  # fmt: skip
     image_transport: str = text("raw", "how images travel", choices=TRANSPORTS)
     transform_patience: float = number(
         0.2, "how long an image waits for the transform of its stamp, s", 0.0, 5.0, read_only=True
@@ -95,6 +103,12 @@ class EmbodmocapNode(ManagedNode[EmbodmocapParameters]):
             c: CameraInput(f"camera_{c}", parameters.world_frame, patience) for c in names
         }
         self._paired = {c: KeypointInput() for c in names}
+        self._source: KeypointSource | None = None
+        if parameters.keypoints != MESSAGES:
+            self._source = learned_keypoints(
+                parameters.device, parameters.models(), parameters.precision
+            )
+        self._told_keypoints: set[str] = set()
         self._outputs = {
             topic.name: self.endpoints.advertise(topic) for topic in self.spec.publishes
         }
@@ -121,7 +135,9 @@ class EmbodmocapNode(ManagedNode[EmbodmocapParameters]):
     def explain(self) -> str:
         """Why nobody is found."""
         for name, camera in self._cameras.items():
-            reason = camera.explain() or self._paired[name].explain()
+            reason = camera.explain()
+            if not reason and not self._searches(name):
+                reason = self._paired[name].explain()
             if reason:
                 return f"camera {name}: {reason}"
         return ""
@@ -139,24 +155,32 @@ class EmbodmocapNode(ManagedNode[EmbodmocapParameters]):
         camera_name = f"camera_{name}"
 
         def take(shot: Shot | None) -> None:
-            if shot is not None:
-                self._offer(paired.take_shot(shot))
+            self._take(name, shot)
+
+        def told(message: Any) -> None:
+            if self.parameters.keypoints != LEARNED:
+                self._told_keypoints.add(name)
+                self._offer(paired.take_keypoints(message, camera_name))
 
         required = name == CAMERAS[0]
         self.listen(color, lambda m: take(camera.take_color(m)), required)
         self.listen(depth, lambda m: take(camera.take_depth(m)), required)
         self.listen(f"{camera_name}/color/camera_info", lambda m: take(camera.take_info(m)))
-        self.listen(
-            f"keypoints_{name}",
-            lambda m: self._offer(paired.take_keypoints(m, camera_name)),
-            required,
-        )
+        self.listen(f"keypoints_{name}", told, required and self._source is None)
 
     def _transforms(self, message: Any, static: bool) -> None:
         for name, camera in self._cameras.items():
             shot = camera.take_transforms(message, static)
-            if shot is not None:
-                self._offer(self._paired[name].take_shot(shot))
+            self._take(name, shot)
+
+    def _take(self, name: str, shot: Shot | None) -> None:
+        """A complete image: to be searched, or to wait for its keypoints."""
+        if shot is not None:
+            searched = self._searches(name)
+            self._offer((shot, None) if searched else self._paired[name].take_shot(shot))
+
+    def _searches(self, name: str) -> bool:
+        return self._source is not None and name not in self._told_keypoints
 
     def _offer(self, work: Work | None) -> None:
         if work is not None:
@@ -170,6 +194,9 @@ class EmbodmocapNode(ManagedNode[EmbodmocapParameters]):
             self.health.dropped("pose unknown", detail=self._cameras[shot.camera_name[-1]].problem)
             return
         frame = shot.frame()
+        if keypoints is None:
+            assert self._source is not None
+            keypoints = self._source.find(frame)
         view = view_of(frame, keypoints)
         assert view is not None
         fuse = self._scene is not None and self._frames % _FUSE_EVERY == 0
@@ -199,6 +226,7 @@ class EmbodmocapNode(ManagedNode[EmbodmocapParameters]):
         tracker = self._fusion.tracker
         self.facts = {
             "people": str(len(tracker.people())),
+            "keypoints": MESSAGES if self._source is None else self._source.model_id,
             "views too late": str(tracker.late),
             "left and right exchanged": str(tracker.twisted),
             **_told(self._fusion.last),
