@@ -40,6 +40,7 @@ OF_NODE: Mapping[str, Figures] = {
     ),
     "embodmocap": (
         ("people", "tracked now"),
+        ("keypoints", "messages, or the network that finds them"),
         ("views too late", "keypoints that came after the other camera's were used"),
         ("left and right exchanged", "persons whose sides a detector had mixed up"),
         ("calibration", "joints and condition number; or why it was refused"),

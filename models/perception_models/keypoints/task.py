@@ -33,7 +33,7 @@ _TOLERANCE = 1e-3  # products of 20 layers in another order
 class Configuration(TrainingConfiguration):
     """The pictures, and the size of the network."""
 
-    steps: int = count(5000, "updates of the weights", 1, 10_000_000)
+    steps: int = count(3300, "updates of the weights", 1, 10_000_000)
     batch: int = count(8, "crops an update", 1, 65536)
     rest_rate: float = number(2e-3, "learning rate of AdamW for the rest", 0.0, 10.0)
     clip: float = number(5.0, "largest gradient norm of a cell; 0: any", 0.0, 1e6)
@@ -41,8 +41,8 @@ class Configuration(TrainingConfiguration):
     checkpoint_every: int = count(250, "updates between checkpoints", 1, 10_000_000)
     shards: int = count(14, "of 250 training pictures", 1, 10_000)
     test_shards: int = count(1, "of 250 pictures of validation and of test, each", 1, 100)
-    crop_width: int = count(256, "of what is trained on, pixels, a multiple of 32", 64, 320)
-    crop_height: int = count(192, "of what is trained on, pixels, a multiple of 32", 64, 240)
+    crop_width: int = count(192, "of what is trained on, pixels, a multiple of 32", 64, 320)
+    crop_height: int = count(160, "of what is trained on, pixels, a multiple of 32", 64, 240)
     width4: int = count(24, "channels at a quarter of the resolution", 8, 512)
     width8: int = count(48, "channels at an eighth", 8, 512)
     width16: int = count(96, "channels at a sixteenth", 8, 1024)
