@@ -4,7 +4,10 @@
 
 From states. A plan is made every 5 steps, without a deadline, with the same number of samples and
 rounds for all. "learned" is the C-JEPA without the physics prior; it knows boxes, not T shapes.
-"ours" lets it judge again what the prior favors.
+"ours" lets it judge again what the prior favors. "patches" and "objects" are small networks trained
+on pushes of this T alone, see `perception_models.planner.patches`; they need torch:
+
+    .venv-train/bin/python bench/planner_pusht.py --episodes 200 --arms patches objects
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from perception_nodes.cjepa.loading import load_world_model
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.planner.budget import Budget, Table
 from perception_nodes.planner.candidates import Moves
-from perception_nodes.planner.interface import Goal, Situation
+from perception_nodes.planner.interface import Goal, Rollout, Situation
 from perception_nodes.planner.learned import CombinedRollout, LearnedRollout
 from perception_nodes.planner.prior import PriorRollout
 from perception_nodes.planner.sampling import SamplingSolver
@@ -41,7 +44,9 @@ from perception_simulation.push_t import (
     solved,
 )
 
-ARMS = ("random", "learned", "box", "prior", "ours")
+TRAINED = ("patches", "objects")
+ARMS = ("random", "learned", "box", "prior", "ours", *TRAINED)
+UPDATES, EPISODES = 3000, 1000
 SAMPLES, ROUNDS, EXECUTED = 48, 2, 5
 FIRST_SEED = 10_000
 _FOREVER = 1e6
@@ -58,8 +63,22 @@ def solver(arm: str) -> SamplingSolver:
             options["rollout"] = learned
         else:
             options["second"] = CombinedRollout(PriorRollout(shapes=shapes), learned)
+    if arm in TRAINED:
+        options["rollout"] = trained_rollout(arm)
     budget = Budget(samples=SAMPLES, rounds=ROUNDS, slice=SAMPLES)
     return SamplingSolver(Table(0.7), budget, moves, shapes=shapes, **options)
+
+
+def trained_rollout(arm: str) -> Rollout:
+    """A network of tokens, trained now or before."""
+    import torch
+
+    from perception_models.planner.patches import TokenRollout, trained
+
+    torch.set_num_threads(1)
+    model, error = trained(patches=arm == "patches", updates=UPDATES, episodes=EPISODES, tell=print)
+    print(f"{arm}: {1e3 * error:.1f} mm after 1.8 s on unseen pushes", flush=True)
+    return TokenRollout(model)
 
 
 def goal_of(task: Episode) -> Goal:
