@@ -67,6 +67,8 @@ class Card:
         training: Command, configuration, seeds, updates, minutes, machine.
         data: The recipe of the data.
         metrics: Per error and ablation the mean over seeds and the value of each.
+        key_idea: The model's key idea and figures with and without it, where metrics do not have
+            it as an ablation; `bench/evidence/cards.py` writes it.
         parity: Largest difference between the network and the one that was trained.
         ranges: Per name of a free size the least, the usual and the largest it is used with;
             TensorRT builds one engine for all of these.
@@ -85,6 +87,7 @@ class Card:
     training: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    key_idea: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     external_data: dict[str, str] = field(default_factory=dict)
     ranges: dict[str, tuple[int, int, int]] = field(default_factory=dict)
