@@ -89,6 +89,7 @@ class Slots:
         items: The slots, in order of index.
         model_id: Which source and model found them; latents of different ids are not comparable.
         rested: Nobody looked, so that an empty frame says nothing about objects.
+        staleness: Since the newest frame of this camera that was looked at, ns; 0 if it is this.
     """
 
     stamp: int
@@ -98,6 +99,7 @@ class Slots:
     items: tuple[Slot, ...]
     model_id: str
     rested: bool = False
+    staleness: int = 0
 
 
 class Visibility(IntEnum):

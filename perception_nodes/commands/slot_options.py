@@ -49,7 +49,6 @@ def chosen_source(args: argparse.Namespace) -> SlotSource:
     source = make_source(args.slots, args.device)
     if not args.gate:
         return source
-    from perception_nodes.gate.governor import Governor
-    from perception_nodes.gate.source import GatedSource
+    from perception_nodes.gate.source import gated
 
-    return GatedSource(source, governor=Governor(args.budget) if args.budget is not None else None)
+    return gated(source, args.budget)

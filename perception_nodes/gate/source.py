@@ -74,7 +74,7 @@ class GatedSource:
             self.rested += 1
             labels = np.zeros(watched.shape, np.uint8)
             return Slots(frame.stamp, frame.camera_name, frame.frame_id, labels, (), self.model_id,
-                         rested=True)  # fmt: skip
+                         rested=True, staleness=frame.stamp - watched.stamp)  # fmt: skip
         slots = self.source.find(frame)
         watched.looked_at, watched.stamp, watched.shape = now, frame.stamp, slots.labels.shape
         watched.looks += 1
@@ -109,3 +109,17 @@ class GatedSource:
         if self.governor is not None:
             facts["subjective time"] = f"{self.governor.ticks} ticks"
         return facts
+
+
+def gated(source: SlotSource, budget: float | None) -> GatedSource:
+    """A source that rests while nothing happens.
+
+    Args:
+        source: What finds objects.
+        budget: Share of the frames that may be searched on average; None to search as many as
+            show that something moved.
+
+    Raises:
+        ConfigurationError: The budget is no share.
+    """
+    return GatedSource(source, governor=None if budget is None else Governor(budget))

@@ -16,6 +16,7 @@ from perception_nodes.arrays import Bytes, Floats
 from perception_nodes.errors import InputError
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.ros.geometry_messages import (
+    duration_to_msg,
     header_to_msg,
     pose_from_msg,
     pose_to_msg,
@@ -61,6 +62,8 @@ def slots_to_msg(
         camera_pose=pose_to_msg(camera_pose or Pose.identity(), factory),
         world_frame=world_frame if camera_pose is not None else "",
         slots=[_slot_to_msg(slot, factory) for slot in slots.items],
+        rested=slots.rested,
+        staleness=duration_to_msg(slots.staleness, factory),
     )
 
 
@@ -82,6 +85,8 @@ def slots_from_msg(msg: Any, labels: Bytes) -> tuple[Slots, Pose | None]:
         labels,
         tuple(_slot_from_msg(slot) for slot in msg.slots),
         msg.model_id,
+        bool(msg.rested),
+        time_from_msg(msg.staleness),
     )
     return slots, pose
 

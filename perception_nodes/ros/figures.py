@@ -36,6 +36,8 @@ OF_NODE: Mapping[str, Figures] = {
         ("without pose", "frames whose slots are those of a single frame"),
         ("pose jumps", "faster than a camera moves"),
         ("slots without depth", "not used: the depth image does not say where they are"),
+        ("frames rested", "with the gate: images that were not searched"),
+        ("subjective time", "with a budget: how often something happened"),
         ("detections not used", "boxes without a frame or without depth"),
     ),
     "embodmocap": (

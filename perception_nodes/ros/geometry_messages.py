@@ -21,8 +21,14 @@ def time_to_msg(stamp: int, factory: MessageFactory) -> Any:
     return factory.make("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
 
 
+def duration_to_msg(nanoseconds: int, factory: MessageFactory) -> Any:
+    """Nanoseconds as `builtin_interfaces/Duration`; `time_from_msg` reads it."""
+    seconds, rest = divmod(nanoseconds, _BILLION)
+    return factory.make("builtin_interfaces/msg/Duration", sec=seconds, nanosec=rest)
+
+
 def time_from_msg(msg: Any) -> int:
-    """A `builtin_interfaces/Time` in ns."""
+    """A `builtin_interfaces/Time` or `Duration` in ns."""
     return int(msg.sec) * _BILLION + int(msg.nanosec)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.frames.robot_description import read_urdf
 from perception_nodes.frames.robot_mask import RobotMask
+from perception_nodes.gate.source import gated
 from perception_nodes.ros.camera_input import CameraInput, Shot, check_stamp
 from perception_nodes.ros.conversion import slots_to_msg
 from perception_nodes.ros.detection_messages import DETECTIONS_TYPE, DetectionInput
@@ -26,7 +27,7 @@ from perception_nodes.ros.image_messages import labels_to_msg
 from perception_nodes.ros.interfaces import node
 from perception_nodes.ros.managed import ManagedNode
 from perception_nodes.ros.packages import mesh_file
-from perception_nodes.ros.parameters import ModelParameters, number, text
+from perception_nodes.ros.parameters import ModelParameters, number, switch, text
 from perception_nodes.ros.rclpy_factory import RclpyFactory, interface
 from perception_nodes.ros.run import main as run_node
 from perception_nodes.viewrope.detections import Detection, DetectionFinder, GivenDetections
@@ -47,6 +48,16 @@ class ViewropeParameters(ModelParameters):
     slots: str = text(
         DEFAULT, "what finds objects: depth alone, the learned encoder, or a detector's messages",
         choices=(*SOURCES, DETECTIONS),
+    )  # fmt: skip
+    gate: bool = switch(
+        False, "search only images in which something moved; slots of the others say that nobody "
+        "looked, and how stale they are",
+        read_only=True,
+    )  # fmt: skip
+    search_budget: float = number(
+        1.0, "with the gate: share of the images that may be searched on average; 1: all in which "
+        "something moved",
+        0.01, 1.0, read_only=True,
     )  # fmt: skip
     image_transport: str = text("raw", "how images travel", choices=TRANSPORTS)
     transform_patience: float = number(
@@ -76,6 +87,9 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         self._given = GivenDetections()
         self._paired = DetectionInput() if parameters.slots == DETECTIONS else None
         self._source = self._make_source()
+        if parameters.gate:
+            budget = parameters.search_budget
+            self._source = gated(self._source, budget if budget < 1.0 else None)
         self._tell()
         self._jumped_back = threading.Event()
         self._camera = CameraInput(

@@ -81,3 +81,29 @@ def test_detections_without_their_message_package_are_refused_with_its_name(grap
     viewrope = make(graph, slots="detections")
     assert viewrope.trigger_configure().name == "FAILURE"
     assert "vision_msgs" in viewrope._refusal
+
+
+def test_with_the_gate_still_images_are_not_searched_and_their_slots_say_so(
+    graph: Any, until: Callable[..., bool]
+) -> None:
+    viewrope = make(graph, gate=True)
+    assert start(viewrope)
+    client = graph.client("driver")
+    camera = Camera(client, node("viewrope"))
+    slots: list[Any] = []
+    subscribe(client, topic("viewrope", "slots"), slots)
+    graph.spin()
+    assert until(camera.connected)
+    assert until(lambda: client.count_publishers("slots"))
+    for number in range(10):
+        camera.show(observe((MUG,), START + number * PERIOD)[0])
+        assert until(lambda shown=number: len(slots) > shown)
+    assert [message.rested for message in slots] == [False] * 8 + [True] * 2
+    assert slots[7].staleness.nanosec == 0
+    assert slots[9].staleness.nanosec == 2 * PERIOD
+    assert not slots[9].slots
+    assert viewrope.facts["frames rested"] == "2 of 10"
+    camera.show(observe((MUG.at(0.0, 0.06),), START + 10 * PERIOD)[0])
+    assert until(lambda: len(slots) > 10)
+    assert not slots[10].rested
+    assert slots[10].slots

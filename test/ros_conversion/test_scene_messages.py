@@ -135,6 +135,14 @@ def test_slots_come_back_as_they_were_with_the_camera_pose(camera_pose: Pose | N
     assert_same(result_pose, camera_pose)
 
 
+def test_slots_of_a_source_that_rested_say_so_and_how_stale_they_are() -> None:
+    labels = np.zeros((6, 8), np.uint8)
+    slots = Slots(STAMP, "camera_a", "a", labels, (), "finder-1", True, 1_250_000_000)
+    message = through_bytes(conversion.slots_to_msg(slots, None, "map", FACTORY))
+    assert message.staleness.nanosec == 250_000_000
+    assert_same(conversion.slots_from_msg(message, labels)[0], slots)
+
+
 def test_events_come_back_as_they_were() -> None:
     events = tuple(
         Event(STAMP + i, kind, ("a", "b")[: i % 3], f"text {i}", ("camera@1",) * (i % 2))
