@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perception_nodes.arrays import Floats
+from perception_nodes.arrays import Bools, Floats
 from perception_nodes.embodmocap.bones import Bones, forward
 from perception_nodes.embodmocap.gaussian import from_factor, invert, solve
 from perception_nodes.embodmocap.observation import Observation, linearize
@@ -31,7 +31,10 @@ _AXES = 3 * np.arange(COUNT)[:, None] + np.arange(3)
 _BLOCKS = _N * _AXES[:, :, None] + _AXES[:, None]
 _AXES = (_N + 1) * _AXES
 """Places in a flat (51, 51) matrix of the joints' (17, 3) diagonals and (17, 3, 3) blocks."""
-_WHITE = np.kron(np.diag(AGILITY) + BODY_AGILITY, np.eye(3))
+_SHARED = np.kron(np.ones((COUNT, COUNT)), np.eye(3))
+_ADAPT, _QUICKEST, _SLOWEST, _STILL = 0.1, 3.0, 0.03, 1e-6
+_STARTLED, _CAP, _RECENT = 5.0, 16.0, 0.3
+_RESTING = 0.8
 
 
 class Body:
@@ -48,6 +51,8 @@ class Body:
         self.stamp = stamp
         self.bones = bones
         self._corrections = 0
+        self._pace = np.ones(COUNT)
+        self._misfit = np.full(COUNT, 2.0)
         self._x: Floats = np.asarray(joints, dtype=np.float64).reshape(_N).copy()
         self._v = np.zeros(_N)
         self._xx = covariance + 0.0
@@ -101,9 +106,11 @@ class Body:
         self._vx = self._vx + dt * self._vv
         if wander:
             t = abs(dt)
-            self._xx += (t**3 / 3.0) * _WHITE
-            self._vx += (np.sign(dt) * t * t / 2.0) * _WHITE
-            self._vv = self._vv + t * _WHITE
+            white = (BODY_AGILITY * float(self._pace.mean())) * _SHARED
+            white.ravel()[_AXES] += (AGILITY * self._pace)[:, None]
+            self._xx += (t**3 / 3.0) * white
+            self._vx += (np.sign(dt) * t * t / 2.0) * white
+            self._vv = self._vv + t * white
 
     def correct(self, seen: Observation, doubt: float = 0.0) -> Floats:
         """Take what cameras show at the body's time.
@@ -127,7 +134,9 @@ class Body:
                 # Short ways hardly turn a bone: then what is known stays as it was linearized.
                 known, toward = self._known(x, start, prior, ahead)
                 at = x
-            rows, off = linearize(seen, x.reshape(COUNT, 3), spread if step else wide)
+            rows, off, fit = linearize(seen, x.reshape(COUNT, 3), spread if step else wide)
+            if not step:
+                self._notice(fit, seen.seen)
             information, pull = _by_joint(rows, off)
             hessian = known.copy()
             hessian.ravel()[_BLOCKS] += information
@@ -141,7 +150,7 @@ class Body:
         self._corrections += 1
         if self.bones is not None and self._corrections % _LEARN_EVERY == 0:
             # One more look from where it ended: what the measurements alone would have said.
-            rows, off = linearize(seen, self.joints, spread)
+            rows, off, _ = linearize(seen, self.joints, spread)
             self.bones.learn(self.joints, *_by_joint(rows, off))
         return rows
 
@@ -157,6 +166,7 @@ class Body:
         self._xx = self._xx - toward_x @ self._vx[rows]
         self._vx = self._vx - toward_v @ self._vx[rows]
         self._vv = self._vv - toward_v @ self._vv[rows]
+        self._pace[joints] *= _RESTING
 
     def follow_pose(self, rows: Floats, seen: Observation) -> Floats:
         """(51, 4 V): where joints go if cameras are persistently wrong by (yaw, translation).
@@ -188,11 +198,28 @@ class Body:
     def _take(self, x: Floats, posterior: Floats, prior: Floats) -> None:
         gain = self._vx @ prior
         lost = gain @ (self._xx - posterior)
-        self._v = self._v + gain @ (x - self._x)
-        vv = self._vv - lost @ gain.T
+        change = gain @ (x - self._x)
+        won = lost @ gain.T
+        self._v = self._v + change
+        self._quicken(change, won)
+        vv = self._vv - won
         self._vv = (vv + vv.T) / 2.0
         self._vx = self._vx - lost
         self._x, self._xx = x, posterior
+
+    def _notice(self, fit: Floats, known: Bools) -> None:
+        """Joints that are not where they were expected, time and again, move more wildly."""
+        count = known.sum(axis=0)
+        mean = np.minimum(fit, _CAP).sum(axis=0) / np.maximum(count, 1)
+        self._misfit += _RECENT * (count > 0) * (mean - self._misfit)
+        self._pace[self._misfit > _STARTLED] *= _QUICKEST
+
+    def _quicken(self, change: Floats, won: Floats) -> None:
+        """Velocities that change by more than expected come of a body that moves more wildly."""
+        expected = won.ravel()[_AXES].sum(axis=1)
+        surprise = (change * change).reshape(COUNT, 3).sum(axis=1) / (expected + _STILL)
+        self._pace *= np.minimum(1.0 + _ADAPT * (surprise - 1.0), _QUICKEST)
+        np.clip(self._pace, _SLOWEST, 1.0, out=self._pace)
 
 
 def blocks(matrix: Floats) -> Floats:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from scipy.special import expit, ndtr
+from scipy.special import expit
 
 from perception_nodes.arrays import Floats
 from perception_nodes.embodmocap.skeleton import COUNT, INDEX
@@ -18,8 +18,8 @@ ENDS = (*FEET, *HANDS)
 _ENDS = np.array(ENDS)
 REACH: Floats = np.array([0.1, 0.1, 0.1, 0.1])
 """(4,) how far from ankles and wrists soles and palms are, m."""
-_RESTING, _MOVING = 0.07, 1.0
-_NEAR, _NEAR_SPREAD = 0.03, 0.02
+_RESTING, _MOVING = 0.07, 0.5
+_NEAR_SPREAD, _HEIGHTS = 0.02, 0.3
 
 
 class Supports(Protocol):
@@ -62,12 +62,14 @@ def contacts(
     for support in supports:
         away = np.minimum(away, support.distance(joints[_ENDS]))
     gap = np.maximum(away - REACH, 0.0)
-    near = ndtr((_NEAR - gap) / np.sqrt(variances[_ENDS] + _NEAR_SPREAD**2))
+    # Which is more likely, a place and a velocity as these if it touches, or if it does not (Bayes,
+    # even odds before; what does not touch is anywhere within a range of heights)?
+    blur = variances[_ENDS] + _NEAR_SPREAD**2
+    odds = 0.5 * gap * gap / blur + 0.5 * np.log(2.0 * math.pi * blur / _HEIGHTS**2)
     spread = speeds[_ENDS]
     resting, moving = spread + _RESTING**2, spread + _MOVING**2
     squared = np.sum(velocities[_ENDS] ** 2, axis=1)
-    # Which is more likely, with a velocity that is itself uncertain (Bayes, even odds before)?
-    odds = 0.5 * squared * (1.0 / resting - 1.0 / moving) + 1.5 * np.log(resting / moving)
+    odds += 0.5 * squared * (1.0 / resting - 1.0 / moving) + 1.5 * np.log(resting / moving)
     touching = np.zeros(COUNT)
-    touching[_ENDS] = near * expit(-odds)
+    touching[_ENDS] = expit(-odds)
     return touching

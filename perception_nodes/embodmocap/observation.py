@@ -108,7 +108,7 @@ def observe(views: Sequence[tuple[View, int]], noise: Noise) -> Observation:
     )
 
 
-def linearize(seen: Observation, joints: Floats, spread: Floats) -> tuple[Floats, Floats]:
+def linearize(seen: Observation, joints: Floats, spread: Floats) -> tuple[Floats, Floats, Floats]:
     """Rows of each view about each joint, and what they are off by, in standard deviations.
 
     Args:
@@ -120,6 +120,7 @@ def linearize(seen: Observation, joints: Floats, spread: Floats) -> tuple[Floats
     Returns:
         (V, 17, 3, 3) Jacobian J and (V, 17, 3) residuals r, both with the roots of the robust
         weights: two rows of pixels and one of depth. J^T J is the information about a joint.
+        And (V, 17) squared misfits of keypoints.
     """
     local = (joints - seen.center[:, None]) @ seen.rotation
     depth = local[..., 2:]
@@ -142,7 +143,7 @@ def linearize(seen: Observation, joints: Floats, spread: Floats) -> tuple[Floats
     jacobian[..., 2, :] = root[..., 1:] * toward[:, :, 2]
     off[..., :2] *= root[..., :1]
     off[..., 2] *= root[..., 1]
-    return jacobian, off
+    return jacobian, off, fit[..., 0]
 
 
 def misfit(seen: Observation, joints: Floats, variance: Floats, orders: Ints) -> Floats:

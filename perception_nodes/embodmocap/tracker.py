@@ -29,7 +29,7 @@ _LOST = 1.0
 _TWISTS = 15
 _BLEND = 0.5
 _WEIGH_EVERY = 4
-_HOLD, _HOLDS = 0.05, 0.8
+_HOLD, _HOLDS = 0.25, 0.8
 _TALL = 0.12
 _STEP = 0.02
 _TRUSTED = Correction()
@@ -222,7 +222,7 @@ class BodyTracker:
         touching = contacts(body.joints, body.velocities, body.variances,
                             body.speed_variances, self.supports)  # fmt: skip
         track.touching = track.touching + 0.5 * (touching - track.touching)
-        resting = [k for k in ENDS if track.touching[k] > _HOLDS]
+        resting = [k for k in ENDS if min(track.touching[k], touching[k]) > _HOLDS]
         if resting:
             body.hold(resting, _HOLD)
 
