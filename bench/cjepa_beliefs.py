@@ -72,9 +72,9 @@ class Thing:
         )
 
 
-def scene(number: int) -> tuple[Scene, World]:
+def scene(number: int, seed: int = SEED) -> tuple[Scene, World]:
     """An episode that can be simulated, of 3 to 6 objects."""
-    rng = np.random.default_rng([SEED, number])
+    rng = np.random.default_rng([seed, number])
     while True:
         drawn = random_scene(rng, 3 + number % 4)
         try:
@@ -83,10 +83,12 @@ def scene(number: int) -> tuple[Scene, World]:
             continue
 
 
-def watched(noise: float, number: int) -> Iterator[tuple[list[ObjectState], Actor | None]]:
-    """The states of an episode, frame by frame, and the pusher."""
-    drawn, world = scene(number)
-    rng, parameters = np.random.default_rng([SEED, number, 1]), TrackerParameters()
+def watched(
+    noise: float, number: int, seed: int = SEED, parameters: TrackerParameters | None = None
+) -> Iterator[tuple[list[ObjectState], Actor | None, World]]:
+    """The states of an episode, frame by frame, the pusher, and the world as it truly is."""
+    drawn, world = scene(number, seed)
+    rng, parameters = np.random.default_rng([seed, number, 1]), parameters or TrackerParameters()
     covariance = np.eye(3) * noise**2
     things = []
     for item in drawn.objects:
@@ -104,7 +106,7 @@ def watched(noise: float, number: int) -> Iterator[tuple[list[ObjectState], Acto
             thing.motion.predict(1.0 / RATE, False, parameters)
             thing.motion.update(seen, covariance, 1.0 / RATE, parameters)
             states.append(thing.state(stamp, pose.rotation))
-        yield states, pusher(world) if drawn.pushes else None
+        yield states, pusher(world) if drawn.pushes else None, world
 
 
 def pusher(world: World) -> Actor:
@@ -120,7 +122,7 @@ def measure(noise: float, episodes: int) -> dict[str, Any]:
     for number in range(episodes):
         beliefs = PhysicsBeliefs()
         found: dict[str, tuple[Gaussian, Gaussian]] = {}
-        for states, actor in watched(noise, number):
+        for states, actor, _ in watched(noise, number):
             found |= beliefs.update(states, actor)
         for item in scene(number)[0].objects:
             mass, friction = found[item.name]

@@ -27,6 +27,7 @@ class Calibration:
         influence: Displacement, m, above which i counts as moving j: where precision and recall
             were best balanced.
         contact_gap: Gap, m, below which two objects count as touching.
+        contact_part: Gap, m, above which those that touched have parted: no flicker.
         surprise: Squared level distance from where an object was expected a step ago, in variances
             (of what was expected and of what was seen), that one in a thousand exceeds.
     """
@@ -34,6 +35,7 @@ class Calibration:
     log_widening: tuple[float, ...] = (0.0,)
     influence: float = 0.02
     contact_gap: float = 0.004
+    contact_part: float = 0.008
     surprise: float = 13.8
 
     def widening(self, steps: int) -> Floats:

@@ -7,20 +7,55 @@ the world model did not expect. Thresholds are those of the calibration.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 from perception_nodes.arrays import Bools, Floats
 from perception_nodes.cjepa.actors import Actor
+from perception_nodes.cjepa.calibration import Calibration
 from perception_nodes.cjepa.history import History
 from perception_nodes.cjepa.model import AGE, Bodies, Rollout, WorldModel, gaps
 from perception_nodes.scene import Event, EventKind, ObjectState
 
-_PART = 2.0
-"""Two objects part at a gap that is larger than that of a touch by this factor: no flicker."""
 _PATIENCE = 2
 """Moments for which a touch or a parting has to last."""
+
+
+class ContactRule:
+    """Who touches whom, told from gaps moment by moment; they part farther than they touch.
+
+    Args:
+        calibration: Says at which gaps.
+
+    Attributes:
+        touching: Pairs of ids.
+    """
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._calibration = calibration
+        self.touching: set[frozenset[str]] = set()
+        self._waiting: dict[frozenset[str], int] = {}
+
+    def note(self, ids: Sequence[str], gap: Floats) -> list[tuple[str, str, bool]]:
+        """Take the gaps (N, N) of a moment, m; returns who touches now, or no longer."""
+        limits = self._calibration.contact_gap, self._calibration.contact_part
+        changes, waiting = [], {}
+        for i, j in itertools.combinations(range(len(ids)), 2):
+            pair = frozenset((ids[i], ids[j]))
+            touched = pair in self.touching
+            if bool(gap[i, j] < limits[touched]) == touched:
+                continue
+            waiting[pair] = self._waiting.get(pair, 0) + 1
+            if waiting[pair] < _PATIENCE:
+                continue
+            del waiting[pair]
+            self.touching ^= {pair}
+            changes.append((ids[i], ids[j], not touched))
+        self._waiting = waiting
+        self.touching = {pair for pair in self.touching if pair <= set(ids)}
+        return changes
 
 
 class EventDetector:
@@ -33,8 +68,7 @@ class EventDetector:
     def __init__(self, model: WorldModel) -> None:
         self._model = model
         self._history = History()
-        self._touching: set[frozenset[str]] = set()
-        self._waiting: dict[frozenset[str], int] = {}
+        self._contacts = ContactRule(model.calibration)
         self._expected: dict[str, tuple[Floats, Floats]] = {}
         self._actor: Actor | None = None
 
@@ -45,7 +79,8 @@ class EventDetector:
     def reset(self) -> None:
         """Forget earlier frames."""
         self._history.reset()
-        self._touching, self._waiting, self._expected = set(), {}, {}
+        self._contacts = ContactRule(self._model.calibration)
+        self._expected = {}
         self._actor = None
 
     def tell(self, stamp: int, objects: Sequence[ObjectState]) -> tuple[Event, ...]:
@@ -54,30 +89,16 @@ class EventDetector:
         if not self._history.note(stamp, objects, robot):
             return ()
         now = self._history.bodies()[-1]
-        found = [*self._contacts(stamp, now), *self._surprises(stamp, now)]
+        found = [*self._touches(stamp, now), *self._surprises(stamp, now)]
         self._expect()
         return tuple(found)
 
-    def _contacts(self, stamp: int, now: Bodies) -> list[Event]:
-        gap, limit = gaps(now), self._model.calibration.contact_gap
-        events, waiting = [], {}
-        for i, j in zip(*np.triu_indices(len(now.ids), 1), strict=True):
-            pair = frozenset((now.ids[i], now.ids[j]))
-            touched = pair in self._touching
-            touches = bool(gap[i, j] < (_PART * limit if touched else limit))
-            if touches == touched:
-                continue
-            waiting[pair] = self._waiting.get(pair, 0) + 1
-            if waiting[pair] < _PATIENCE:
-                continue
-            del waiting[pair]
-            self._touching ^= {pair}
+    def _touches(self, stamp: int, now: Bodies) -> list[Event]:
+        events = []
+        for a, b, touches in self._contacts.note(now.ids, gaps(now)):
             kind = EventKind.CONTACT_ON if touches else EventKind.CONTACT_OFF
             verb = "touches" if touches else "no longer touches"
-            subjects = (now.ids[i], now.ids[j])
-            events.append(Event(stamp, kind, subjects, f"{subjects[0]} {verb} {subjects[1]}"))
-        self._waiting = waiting
-        self._touching = {pair for pair in self._touching if pair <= set(now.ids)}
+            events.append(Event(stamp, kind, (a, b), f"{a} {verb} {b}"))
         return events
 
     def _surprises(self, stamp: int, now: Bodies) -> list[Event]:

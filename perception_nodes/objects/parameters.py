@@ -25,6 +25,8 @@ class TrackerParameters:
         move_gate: Squared Mahalanobis distance (3 degrees of freedom) above which an object at
             rest is believed to have started to move; 16.3 is the 99.9 % quantile.
         moved_distance: Displacement that is reported as an event, m.
+        stopped_distance: What was on its way and moves no farther than this in about half a second
+            is reported to rest, m; noise alone moves it less.
         pose_noise: Standard deviation of the camera position, m.
         see_through_rate: How fast the log-odds of existence fall while the camera looks through the
             place of an object, 1/s.
@@ -47,9 +49,21 @@ class TrackerParameters:
     stop_speed: float = 0.02
     move_gate: float = 16.3
     moved_distance: float = 0.04
+    stopped_distance: float = 0.01
     pose_noise: float = 0.003
     see_through_rate: float = 4.0
     remove_below: float = 0.05
     reidentify_speed: float = 0.3
     reidentify_distance: float = 1.5
     camera_timeout: float = 0.5
+
+    def travels(self, before: bool, moving: bool, away: float, lately: float) -> bool:
+        """Whether an object in view is on its way, for events.
+
+        Args:
+            before: Whether it was.
+            moving: What its filter believes.
+            away: How far it is from where it last rested, m.
+            lately: How far it is from where it was about half a second ago, m.
+        """
+        return moving and (lately > self.stopped_distance if before else away > self.moved_distance)

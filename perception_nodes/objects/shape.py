@@ -14,8 +14,8 @@ from perception_nodes.arrays import Floats
 from perception_nodes.scene import UNKNOWN_ROUNDNESS
 
 BOX, BALL, CYLINDERS = 0, 1, slice(2, 5)
-POWER = 16.9
-COMMON = (0.7, -1.2, -0.05, -0.05, 0.6)
+POWER = 16.95
+COMMON = (0.54, -1.17, -0.26, -0.26, 0.66)
 """Log weights of box, ball, and cylinders about each axis; those that stand are more common."""
 _CAP, _LEAST = 0.01, 0.0005
 _RIM = 1.1

@@ -310,12 +310,12 @@ class ObjectTracker:
                     story.lost(track)
             return
         away = float(np.linalg.norm(track.position - track.anchor))
-        if track.traveling and not track.motion.moving:
+        lately = float(np.linalg.norm(track.position - track.recently))
+        travels = self._parameters.travels(track.traveling, track.motion.moving, away, lately)
+        if track.traveling and not travels:
             story.stopped(track)
-            track.traveling, track.anchor = False, track.position.copy()
-        elif track.motion.moving and not track.traveling:
-            if away > self._parameters.moved_distance:
-                story.moved(track)
-                track.traveling = True
-        elif not track.motion.moving:
+        elif travels and not track.traveling:
+            story.moved(track)
+        if not track.motion.moving or (track.traveling and not travels):
             track.anchor = track.position.copy()
+        track.traveling = travels

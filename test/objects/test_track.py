@@ -73,3 +73,20 @@ def test_a_track_says_what_is_round_as_soon_as_it_was_seen_whole() -> None:
     assert track.state(1).roundness.tolist() == [0.5] * 3
     track.see(2, seen, PERIOD, TrackerParameters())
     assert (track.state(2).roundness > 0.9).all()
+
+
+@pytest.mark.parametrize(
+    ("before", "moving", "away", "lately", "travels"),
+    [
+        (False, True, 0.05, 0.05, True),
+        (False, True, 0.03, 0.03, False),
+        (True, True, 0.3, 0.05, True),
+        (True, True, 0.3, 0.005, False),
+        (True, False, 0.3, 0.05, False),
+    ],
+    ids=["far enough", "not yet", "goes on", "no farther than noise", "its filter rests"],
+)
+def test_a_motion_is_told_after_some_way_and_its_end_once_only_noise_is_left(
+    before: bool, moving: bool, away: float, lately: float, travels: bool
+) -> None:
+    assert TrackerParameters().travels(before, moving, away, lately) is travels
