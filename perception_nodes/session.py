@@ -17,6 +17,8 @@ from typing import Any
 
 from perception_nodes.cjepa.foresight import Foresight, make_foresight
 from perception_nodes.commands.progress import ProgressBar
+from perception_nodes.discreet import Discreet
+from perception_nodes.embodmocap.interface import PeopleSource
 from perception_nodes.errors import ConfigurationError, InputError
 from perception_nodes.memory.writer import Memory
 from perception_nodes.objects.tracker import ObjectTracker
@@ -103,6 +105,8 @@ def run_session(
     extra_sinks: Iterable[Sink] = (),
     slots: SlotSource | None = None,
     foresight: Foresight | None = None,
+    people: PeopleSource | None = None,
+    private: bool = False,
     ahead: bool = False,
 ) -> Result:
     """Run the pipeline over samples and write everything that it says.
@@ -121,6 +125,8 @@ def run_session(
         extra_sinks: Further takers of results.
         slots: What finds objects; None for the default of `viewrope.factory.make_source`.
         foresight: What foresees objects; None for the default of `make_foresight`.
+        people: What finds people; None to look for nobody.
+        private: Whether no picture is kept while somebody is known.
         ahead: Whether samples may be read ahead in a thread, as `run` tells; the depth finder then
             works in a process of its own.
 
@@ -142,9 +148,12 @@ def run_session(
         stack.callback(_remove_if_empty, outputs.report / "report.html")
         recorder = stack.enter_context(Recorder(outputs.recording))
         pipeline = Pipeline(
-            working, tracker, memory, foresight.futures, foresight.events, foresight.learn
-        )
+            working, tracker, memory, foresight.futures, foresight.events, foresight.learn,
+            people, private,
+        )  # fmt: skip
         sinks: list[Sink] = [recorder, report, score, *extra_sinks]
+        if private:
+            sinks = [Discreet(sink) for sink in sinks]
         with _interruptible() as stopped, ProgressBar(title, total) as bar:
             outcome = run(known, pipeline, sinks, bar.advance, stopped, ahead=ahead)
         told = _with_notes(about(), slots, foresight)

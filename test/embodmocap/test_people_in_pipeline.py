@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from people_views import LENS, START, toward, view
 
+from perception_nodes.discreet import Discreet
 from perception_nodes.embodmocap.body import Body
 from perception_nodes.embodmocap.bones import Bones
 from perception_nodes.embodmocap.depths import background, depths_at, view_of
@@ -20,7 +22,7 @@ from perception_nodes.memory.gaze import gaze_of
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
 from perception_nodes.planner.people import PeopleMotion
-from perception_nodes.scene import Frame, SceneState, Slots
+from perception_nodes.scene import Frame, Sample, SceneState, Slots
 from perception_simulation.people.walking import WalkingMotion
 
 POSE = toward(0.0)
@@ -100,6 +102,29 @@ def test_a_private_pipeline_gives_no_picture_to_the_memory_while_somebody_is_kno
     assert kept.frames[-1] is None
     _, open_memory = run(private=False)
     assert open_memory.frames[-1] is not None
+
+
+class Shown:
+    """A sink that notes what it is shown."""
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+
+    def write(self, sample: Sample, state: SceneState, timings: object) -> None:
+        self.samples.append(sample)
+
+
+def test_a_private_run_shows_no_picture_of_anybody_to_reports_and_recordings() -> None:
+    shown = Shown()
+    state, _ = run(private=True)
+    frame = replace(frame_at(0.0), color=np.full((480, 640, 3), 9, np.uint8))
+    for people in (state.people, ()):
+        Discreet(shown).write(Sample(frame, None), replace(state, people=people), {})
+    hidden, open_one = (sample.frame for sample in shown.samples)
+    assert not hidden.color.any()
+    assert np.isnan(hidden.depth).all()
+    assert (hidden.stamp, hidden.camera) == (frame.stamp, frame.camera)
+    assert open_one is frame
 
 
 def test_a_frame_without_a_pose_makes_no_view() -> None:
