@@ -22,6 +22,7 @@ TRAINING = (str(ROOT / ".venv-train/bin/python"),)
 """Of the checkout; the second has torch, from which graphs of kernels are made."""
 ROS = (*RUN_TIME, str(ROOT / "scripts/with_ros.py"), "python")
 SCRIPTS: dict[str, tuple[str, ...]] = {
+    "kernel_profile": RUN_TIME,
     "kernels": TRAINING,
     "kernel_candidates": TRAINING,
     "quantized": TRAINING,
