@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perception_nodes.commands.motion_options import add_motion_option, chosen_foresight
+from perception_nodes.commands.people_options import add_people_options, chosen_people
 from perception_nodes.commands.slot_options import add_slot_options, chosen_source
 from perception_nodes.view.options import add_view_option, viewing
 
@@ -30,6 +31,7 @@ examples:
   permanence replay tuesday --memory kitchen.db   go on with what is known since Monday
   permanence replay my_bag --slots learned        find objects with the learned encoder
   permanence replay my_bag --motion cjepa         let the world model move what is unseen
+  permanence replay my_bag --people --private     find people too, keep no picture of them
   permanence replay my_bag --live --view          follow it in a browser
 
 Ctrl-C ends the run after the frame at hand and keeps what was processed.
@@ -68,6 +70,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_slot_options(parser)
     add_motion_option(parser)
+    add_people_options(parser)
     add_view_option(parser)
     parser.add_argument("--rerun", type=Path, metavar="FILE", help="also write a Rerun recording")
     parser.set_defaults(run=run)
@@ -102,6 +105,8 @@ def run(args: argparse.Namespace) -> int:
             ahead=live is None,
             slots=chosen_source(args),
             foresight=chosen_foresight(args),
+            people=chosen_people(args),
+            private=args.private,
         )
         _print(result, outputs, _about(bag, source, live))
     return 3 if result.losses else 0
