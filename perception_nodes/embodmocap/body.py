@@ -32,9 +32,9 @@ _BLOCKS = _N * _AXES[:, :, None] + _AXES[:, None]
 _AXES = (_N + 1) * _AXES
 """Places in a flat (51, 51) matrix of the joints' (17, 3) diagonals and (17, 3, 3) blocks."""
 _SHARED = np.kron(np.ones((COUNT, COUNT)), np.eye(3))
-_ADAPT, _QUICKEST, _SLOWEST, _STILL = 0.1, 3.0, 0.03, 1e-6
+_ADAPT, _QUICKEST, _SLOWEST, _STILL = 0.1, 3.0, 0.3, 1e-6
 _STARTLED, _CAP, _RECENT = 5.0, 16.0, 0.3
-_RESTING = 0.8
+_RESTING, _WAKING, _STANDING = 0.7, 1.1, 0.02
 
 
 class Body:
@@ -51,7 +51,7 @@ class Body:
         self.stamp = stamp
         self.bones = bones
         self._corrections = 0
-        self._pace = np.ones(COUNT)
+        self._pace, self._stir = np.ones(COUNT), np.ones(COUNT)
         self._misfit = np.full(COUNT, 2.0)
         self._x: Floats = np.asarray(joints, dtype=np.float64).reshape(_N).copy()
         self._v = np.zeros(_N)
@@ -107,7 +107,7 @@ class Body:
         if wander:
             t = abs(dt)
             white = (BODY_AGILITY * float(self._pace.mean())) * _SHARED
-            white.ravel()[_AXES] += (AGILITY * self._pace)[:, None]
+            white.ravel()[_AXES] += (AGILITY * self._pace * self._stir)[:, None]
             self._xx += (t**3 / 3.0) * white
             self._vx += (np.sign(dt) * t * t / 2.0) * white
             self._vv = self._vv + t * white
@@ -166,7 +166,7 @@ class Body:
         self._xx = self._xx - toward_x @ self._vx[rows]
         self._vx = self._vx - toward_v @ self._vx[rows]
         self._vv = self._vv - toward_v @ self._vv[rows]
-        self._pace[joints] *= _RESTING
+        self._stir[joints] = np.maximum(_RESTING * self._stir[joints], _STANDING)
 
     def follow_pose(self, rows: Floats, seen: Observation) -> Floats:
         """(51, 4 V): where joints go if cameras are persistently wrong by (yaw, translation).
@@ -212,7 +212,9 @@ class Body:
         count = known.sum(axis=0)
         mean = np.minimum(fit, _CAP).sum(axis=0) / np.maximum(count, 1)
         self._misfit += _RECENT * (count > 0) * (mean - self._misfit)
-        self._pace[self._misfit > _STARTLED] *= _QUICKEST
+        startled = self._misfit > _STARTLED
+        self._pace[startled] *= _QUICKEST
+        self._stir[startled] = 1.0
 
     def _quicken(self, change: Floats, won: Floats) -> None:
         """Velocities that change by more than expected come of a body that moves more wildly."""
@@ -220,6 +222,7 @@ class Body:
         surprise = (change * change).reshape(COUNT, 3).sum(axis=1) / (expected + _STILL)
         self._pace *= np.minimum(1.0 + _ADAPT * (surprise - 1.0), _QUICKEST)
         np.clip(self._pace, _SLOWEST, 1.0, out=self._pace)
+        self._stir = np.minimum(_WAKING * self._stir, 1.0)
 
 
 def blocks(matrix: Floats) -> Floats:

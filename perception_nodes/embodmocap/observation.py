@@ -83,6 +83,10 @@ class Observation:
         """(V, 17), which joints were found where."""
         return np.asarray(self.pixel_information > 0.0)
 
+    def only(self, believed: Bools) -> Observation:
+        """The same without the keypoints, and depths at them, that are not believed, (V, 17)."""
+        return replace(self, information=self.information * believed[..., None])
+
 
 def observe(views: Sequence[tuple[View, int]], noise: Noise) -> Observation:
     """Put together what views say of the person with the given index in each."""

@@ -12,6 +12,7 @@ from perception_nodes.arrays import Floats
 from perception_nodes.embodmocap.association import assign, strangers, untwist
 from perception_nodes.embodmocap.body import Body
 from perception_nodes.embodmocap.bones import Bones
+from perception_nodes.embodmocap.consensus import believed
 from perception_nodes.embodmocap.contacts import ENDS, Floor, Supports, contacts
 from perception_nodes.embodmocap.interface import View
 from perception_nodes.embodmocap.observation import Noise, Observation, gather, observe
@@ -213,6 +214,8 @@ class BodyTracker:
             guessed = not seen.depth_information.any()
             seen = with_size(seen)
         body = track.body
+        if len(sights) > 2:
+            seen = seen.only(believed(seen))
         rows = body.correct(seen, max(_variance(sight.doubt) for sight in sights))
         track.hits += 1
         self.sightings += [(track.id, s.camera, s.stamp, s.index) for s in sights]
