@@ -2,17 +2,14 @@
 
 Simulated tables at 10 frames a second on which a pusher moves things twice; in every other sequence
 the camera moves too. The depth finder has searched every frame; each way to choose lets the tracker
-have only the chosen ones, at equal shares of frames. All search at least every two seconds. What an
-outline may move before the gate looks again is then chosen on other sequences so that a stated
-error is kept with a stated probability, and the promise is checked.
+have only the chosen ones, at equal shares of frames. All search at least every two seconds.
 
-    python bench/days_gate.py [--sequences 10]    (about 6 minutes of one core)
+    python bench/days_gate.py [--sequences 10]    (about 3 minutes of one core)
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +21,6 @@ from common import write_result
 
 from perception_nodes.arrays import Floats
 from perception_nodes.gate.change import Glance, glance, moved
-from perception_nodes.gate.conformal import choose_threshold, upper_bound
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.scene import UNSCORED_LABELS, EventKind, Frame, Slots, Truth, Visibility
 from perception_nodes.viewrope.depth_finder import DepthFinder
@@ -42,8 +38,6 @@ SHARES = (0.1, 0.25, 0.5)
 RATE, SECONDS, WARM_UP, LONGEST = 10.0, 10.0, 8, 20
 MOVING, WORST = 0.03, 0.3
 """m/s from which a thing counts as moving; meters at which an error is cut off."""
-TOLERANCE, RISK = 0.01, 0.1
-THRESHOLDS = (0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06)
 CONTACT_SLACK = 2
 """Frames around a contact in which a search must fall, or the contact is missed."""
 
@@ -215,26 +209,6 @@ def missed(s: Film, looks: Sequence[bool]) -> tuple[int, int]:
     return near.count(False), len(at)
 
 
-def errors_of_skips(s: Film, looks: Sequence[bool]) -> list[float]:
-    """For each frame not searched, how far searching it would have moved a visible object, m.
-
-    Known without truth, so that it can be calibrated on any recording.
-    """
-    tracker, errors = ObjectTracker(), []
-    for frame, slots, look in zip(s.frames, s.slots, looks, strict=True):
-        if look:
-            tracker.update(frame, slots)
-            continue
-        other = copy.deepcopy(tracker)
-        searched, _ = other.update(frame, slots)
-        rested, _ = tracker.update(frame, replace(slots, items=(), rested=True))
-        places = {x.id: x.position for x in rested}
-        seen = [x for x in searched if x.visibility is Visibility.VISIBLE and x.id in places]
-        apart = [float(np.linalg.norm(x.position - places[x.id])) for x in seen]
-        errors.append(min(WORST, max(apart, default=0.0)))
-    return errors
-
-
 def row(sequences: Sequence[Film], looks: Sequence[Sequence[bool]]) -> dict[str, Any]:
     """Figures of one way to choose."""
     found = [follow(s, look) for s, look in zip(sequences, looks, strict=True)]
@@ -249,28 +223,6 @@ def row(sequences: Sequence[Film], looks: Sequence[Sequence[bool]]) -> dict[str,
         "missed_contacts": sum(a for a, _ in lost),
         "contacts": sum(b for _, b in lost),
     }
-
-
-def promise(calibration: Sequence[Film], test: Sequence[Film]) -> dict[str, Any]:
-    """Choose the threshold on some sequences, check what it promises on others."""
-
-    def skips(sequences: Sequence[Film], threshold: float) -> list[float]:
-        return [e for s in sequences for e in errors_of_skips(s, chosen(s, "gate", threshold))]
-
-    errors = {threshold: skips(calibration, threshold) for threshold in THRESHOLDS}
-    rows = []
-    for threshold in THRESHOLDS:
-        bound = upper_bound(np.array(errors[threshold]), RISK)
-        out = np.array(skips(test, threshold))
-        rows.append({
-            "threshold_mm": 1e3 * threshold, "bound_mm": 1e3 * bound,
-            "share": used([chosen(s, "gate", threshold) for s in test]),
-            "covered": float((out <= bound).mean()), "skips": len(out),
-            "within_tolerance": float((out <= TOLERANCE).mean()),
-        })  # fmt: skip
-    threshold = choose_threshold(errors, TOLERANCE, RISK)
-    return {"tolerance_mm": 1e3 * TOLERANCE, "risk": RISK, "chosen_mm": 1e3 * threshold,
-            "thresholds": rows}  # fmt: skip
 
 
 def flicker(sequences: Sequence[Film]) -> dict[str, float]:
@@ -309,10 +261,6 @@ def main() -> None:
             print(f"{share:4.2f} {name:20s} {r['share']:.3f} {r['mean_mm']:6.1f} {r['p95_mm']:6.1f}"
                   f" {r['missed_contacts']}/{r['contacts']}", flush=True)  # fmt: skip
     figures["flicker"] = flicker(test)
-    calibration = [record(seed) for seed in range(600, 600 + args.sequences)]
-    figures["promise"] = promise(calibration, test)
-    for r in figures["promise"]["thresholds"]:
-        print(r)
     figures["sequences"] = args.sequences
     write_result("days_gate", figures)
 

@@ -16,7 +16,7 @@ from perception_nodes.cjepa.source import EventSource, FutureSource
 from perception_nodes.embodmocap.interface import PeopleSource
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.scene import Frame, ObjectState, SceneState, Slots
-from perception_nodes.viewrope.source import SlotSource
+from perception_nodes.viewrope.source import Learning, SlotSource
 
 
 class SceneMemory(Protocol):
@@ -95,6 +95,8 @@ class Pipeline:
         people = () if self._people is None else self._people.find(frame)
         clock = [time.perf_counter()]
         objects, events = self._objects.update(frame, slots)
+        if isinstance(self._slots, Learning):
+            self._slots.learn(frame.stamp, objects)
         if self._physics is not None:
             objects = self._physics(objects)
         clock.append(time.perf_counter())

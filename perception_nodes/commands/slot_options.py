@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_slot_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--slots`, `--gate`, `--budget` and `--device`."""
+    """Add `--slots`, `--gate`, `--budget`, `--promise` and `--device`."""
     parser.add_argument(
         "--slots",
         choices=SOURCES,
@@ -33,6 +33,12 @@ def add_slot_options(parser: argparse.ArgumentParser) -> None:
         help="with --gate: the share of the images that may be searched on average, 0 to 1",
     )
     parser.add_argument(
+        "--promise",
+        type=float,
+        metavar="METERS",
+        help="with --gate: error that nine of ten images that are not searched keep",
+    )
+    parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="what networks run on (auto: the fastest)"
     )
 
@@ -42,13 +48,13 @@ def chosen_source(args: argparse.Namespace) -> SlotSource:
 
     Raises:
         ModelError: Its network is missing, not what its card says, or can't be loaded.
-        ConfigurationError: The budget is no share, or there is no gate to keep it.
+        ConfigurationError: The budget or the promise is impossible, or there is no gate to keep it.
     """
-    if args.budget is not None and not args.gate:
-        raise ConfigurationError("--budget says nothing without --gate", "add --gate")
+    if not args.gate and (args.budget is not None or args.promise is not None):
+        raise ConfigurationError("--budget and --promise say nothing without --gate", "add --gate")
     source = make_source(args.slots, args.device)
     if not args.gate:
         return source
     from perception_nodes.gate.source import gated
 
-    return gated(source, args.budget)
+    return gated(source, args.budget, args.promise)

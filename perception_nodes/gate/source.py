@@ -7,14 +7,16 @@ patch; the largest patch decides, since small moving things are what matters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from perception_nodes.errors import ConfigurationError
 from perception_nodes.gate.change import Glance, glance, moved
 from perception_nodes.gate.governor import Governor
-from perception_nodes.scene import Frame, Slots
+from perception_nodes.gate.promise import Promise, corrected
+from perception_nodes.scene import Frame, ObjectState, Slots
 from perception_nodes.viewrope.source import SlotSource, Telling
 
 THRESHOLD = 0.02
@@ -46,6 +48,7 @@ class GatedSource:
         threshold: Meters that an outline may move unnoticed, see `moved`.
         longest_rest: Seconds.
         governor: Moves the threshold to keep a share of frames that are looked at; None to keep it.
+        promise: Moves the threshold to keep an error; it needs `learn`. Not with a governor.
         frames, rested: How many were given, and how many of these were not looked at.
     """
 
@@ -53,9 +56,12 @@ class GatedSource:
     threshold: float = THRESHOLD
     longest_rest: float = LONGEST_REST
     governor: Governor | None = None
+    promise: Promise | None = None
     frames: int = 0
     rested: int = 0
     _cameras: dict[str, _Watched] = field(default_factory=dict)
+    _audited: int | None = None
+    _believed: tuple[ObjectState, ...] = ()
 
     @property
     def model_id(self) -> str:
@@ -89,12 +95,32 @@ class GatedSource:
         change = float(moved(watched.looked_at, now).max(initial=0.0))
         if self.governor is not None:
             return self.governor.worth(change)
-        return change > self.threshold
+        if self.promise is None:
+            return change > self.threshold
+        if change > self.promise.threshold:
+            return True
+        if not self.promise.audited():
+            return False
+        self._audited = stamp
+        return True
+
+    def learn(self, stamp: int, states: Sequence[ObjectState]) -> None:
+        """What is believed after a frame; after an audited one the error of its skip is known.
+
+        Args:
+            stamp: Of the frame, ns.
+            states: All objects. Calls come in the order of the frames.
+        """
+        if self.promise is not None and self._audited == stamp:
+            self.promise.learn(corrected(self._believed, states))
+            self._audited = None
+        self._believed = tuple(states)
 
     def reset(self) -> None:
         """Forget earlier frames."""
         self.source.reset()
         self._cameras.clear()
+        self._audited, self._believed = None, ()
 
     def notes(self) -> tuple[str, ...]:
         """What the source has to say, and how often it rested."""
@@ -108,18 +134,31 @@ class GatedSource:
         facts = {**told, "frames rested": f"{self.rested} of {self.frames}"}
         if self.governor is not None:
             facts["subjective time"] = f"{self.governor.ticks} ticks"
+        if self.promise is not None:
+            kept = self.promise
+            facts["promise"] = f"{kept.broken} of {kept.audits} audits broke it"
         return facts
 
 
-def gated(source: SlotSource, budget: float | None) -> GatedSource:
+def gated(source: SlotSource, budget: float | None, tolerance: float | None) -> GatedSource:
     """A source that rests while nothing happens.
 
     Args:
         source: What finds objects.
         budget: Share of the frames that may be searched on average; None to search as many as
             show that something moved.
+        tolerance: Meters that nine of ten skipped frames shall keep; None to promise nothing.
 
     Raises:
-        ConfigurationError: The budget is no share.
+        ConfigurationError: The budget is no share, the tolerance can't be promised, or both were
+            asked for.
     """
-    return GatedSource(source, governor=None if budget is None else Governor(budget))
+    if budget is not None and tolerance is not None:
+        raise ConfigurationError(
+            "a budget and a promise can't both be kept", "ask for one of the two"
+        )
+    return GatedSource(
+        source,
+        governor=None if budget is None else Governor(budget),
+        promise=None if tolerance is None else Promise(tolerance),
+    )

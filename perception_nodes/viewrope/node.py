@@ -89,7 +89,7 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         self._source = self._make_source()
         if parameters.gate:
             budget = parameters.search_budget
-            self._source = gated(self._source, budget if budget < 1.0 else None)
+            self._source = gated(self._source, budget if budget < 1.0 else None, None)
         self._tell()
         self._jumped_back = threading.Event()
         self._camera = CameraInput(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from perception_nodes.scene import Frame, Slots
+from perception_nodes.scene import Frame, ObjectState, Slots
 
 
 class SlotSource(Protocol):
@@ -39,4 +39,13 @@ class Telling(Protocol):
 
     def facts(self) -> Mapping[str, str]:
         """Figures for diagnostics."""
+        ...
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """What a source may take besides: what came of its slots."""
+
+    def learn(self, stamp: int, states: Sequence[ObjectState]) -> None:
+        """All objects after a frame, in the order of frames; may come later than the next one."""
         ...

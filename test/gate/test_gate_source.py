@@ -108,18 +108,37 @@ def test_frames_without_a_pose_are_always_searched() -> None:
 
 def test_a_conformal_bound_covers_what_it_states() -> None:
     rng = np.random.default_rng(3)
-    held = [rng.exponential() <= upper_bound(rng.exponential(size=99), 0.1) for _ in range(4000)]
+    held = [
+        rng.exponential() <= upper_bound(rng.exponential(size=(99, 1)).tolist(), 0.1)
+        for _ in range(4000)
+    ]
     assert abs(np.mean(held) - 0.9) < 0.02
 
 
+def test_a_bound_for_sequences_covers_although_their_errors_come_in_clumps() -> None:
+    rng = np.random.default_rng(4)
+
+    def sequence() -> list[float]:
+        return (rng.exponential() * rng.uniform(0.9, 1.1, rng.integers(1, 30))).tolist()
+
+    bounds = [upper_bound([sequence() for _ in range(29)], 0.1) for _ in range(600)]
+    held = [np.mean(np.array(sequence()) <= bound) for bound in bounds]
+    assert 0.88 < np.mean(held) < 0.95
+
+
 def test_too_few_errors_promise_nothing() -> None:
-    assert upper_bound(np.zeros(8), 0.1) == float("inf")
+    assert upper_bound([[0.0]] * 8, 0.1) == float("inf")
+    assert upper_bound([], 0.1) == float("inf")
     with pytest.raises(InputError, match="can't be promised"):
-        upper_bound(np.zeros(8), 1.0)
+        upper_bound([[0.0]] * 8, 1.0)
 
 
 def test_the_largest_threshold_that_keeps_the_promise_is_chosen() -> None:
-    errors = {0.01: [0.001] * 99, 0.02: [0.004] * 99, 0.03: [0.004] * 80 + [0.05] * 19}
+    errors = {
+        0.01: [[0.001] * 3] * 33,
+        0.02: [[0.004] * 3] * 33,
+        0.03: [[0.004] * 3] * 26 + [[0.05] * 3] * 7,
+    }
     assert choose_threshold(errors, 0.01, 0.1) == 0.02
     assert choose_threshold(errors, 0.0001, 0.1) == 0.0
 

@@ -1,0 +1,119 @@
+"""Does the gate keep its promise: a stated error in nine of ten frames that are not searched?
+
+The sequences of days_gate.py, one after the other as one stream of a robot. Three ways to choose
+how far an outline may move: a threshold calibrated on the skips of other sequences as if all were
+exchangeable, one calibrated by sequence (Lee, Barber, Willett, arXiv 2306.06342), and online from
+audited skips. The error of a skip is how far searching that frame would have moved a visible
+object; here it is computed for every skip, the online way sees that of one in ten.
+
+    python bench/days_promise.py [--sequences 20]    (about 20 seconds of one core for each)
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from common import write_result
+from days_gate import LONGEST, WARM_UP, WORST, Film, gate, record
+
+from perception_nodes.gate.conformal import choose_threshold
+from perception_nodes.gate.promise import RISK, Promise, corrected
+from perception_nodes.objects.tracker import ObjectTracker
+
+TOLERANCES = (0.02, 0.03, 0.05)
+THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08)
+
+
+class Fixed:
+    """A threshold that stays."""
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+
+    def audited(self) -> bool:
+        """Never."""
+        return False
+
+    def learn(self, error: float) -> None:
+        """Nothing."""
+
+
+def skips(film: Film, rule: Fixed | Promise) -> tuple[list[float], int]:
+    """Errors of the frames that are not searched, and how many are searched after the start."""
+    tracker, errors, searched, last = ObjectTracker(), [], 0, 0
+    for k, (frame, slots) in enumerate(zip(film.frames, film.slots, strict=True)):
+        forced = k < WARM_UP or k - last >= LONGEST
+        look = forced or gate(film, last, k) > rule.threshold
+        audit = not look and rule.audited()
+        if look or audit:
+            believed = tracker.states()
+            states, _ = tracker.update(frame, slots)
+            if audit:
+                rule.learn(corrected(believed, states))
+            last, searched = k, searched + (k >= WARM_UP)
+            continue
+        other = copy.deepcopy(tracker)
+        believed = tracker.states()
+        errors.append(min(WORST, corrected(believed, other.update(frame, slots)[0])))
+        tracker.update(frame, replace(slots, items=(), rested=True))
+    return errors, searched
+
+
+def told(found: Sequence[tuple[list[float], int]], frames: int, tolerance: float) -> dict[str, Any]:
+    """What a way kept, in all and by sequence."""
+    errors = np.concatenate([np.array(e) for e, _ in found])
+    by_sequence = [float(np.mean(np.array(e) <= tolerance)) for e, _ in found if e]
+    return {
+        "covered": float(np.mean(errors <= tolerance)) if len(errors) else None,
+        "covered_by_sequence": float(np.mean(by_sequence)) if by_sequence else None,
+        "skips": len(errors),
+        "searched": sum(n for _, n in found) / frames,
+    }
+
+
+def main() -> None:
+    """Calibrate on half of the sequences, stream through the other half."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sequences", type=int, default=20)
+    parser.add_argument("--tier", default="cpu")
+    args = parser.parse_args()
+    calibration: dict[float, list[list[float]]] = {t: [] for t in THRESHOLDS}
+    frames = 0
+    results: dict[tuple[str, float], list[tuple[list[float], int]]] = {}
+    for seed in range(600, 600 + args.sequences):
+        film = record(seed)
+        for threshold, rows in calibration.items():
+            rows.append(skips(film, Fixed(threshold))[0])
+        print(seed, flush=True)
+    rules: dict[tuple[str, float], Fixed | Promise] = {}
+    for tolerance in TOLERANCES:
+        alone = {t: [[e] for row in rows for e in row] for t, rows in calibration.items()}
+        single = choose_threshold(alone, tolerance, RISK)
+        grouped = choose_threshold(calibration, tolerance, RISK)
+        rules["one sample", tolerance] = Fixed(single)
+        rules["by sequence", tolerance] = Fixed(grouped)
+        rules["online", tolerance] = Promise(tolerance, threshold=max(single, 0.005))
+    for seed in range(500, 500 + args.sequences):
+        film = record(seed)
+        frames += len(film.frames) - WARM_UP
+        for key, rule in rules.items():
+            results.setdefault(key, []).append(skips(film, rule))
+        print(seed, flush=True)
+    rows = []
+    for (way, tolerance), found in results.items():
+        rule = rules[way, tolerance]
+        rows.append({"way": way, "tolerance_mm": 1e3 * tolerance, "threshold_mm":
+                     1e3 * rule.threshold, **told(found, frames, tolerance)})  # fmt: skip
+        if isinstance(rule, Promise):
+            rows[-1] |= {"audits": rule.audits, "broken": rule.broken}
+        print(rows[-1], flush=True)
+    write_result("days_promise", {"sequences": args.sequences, "risk": RISK, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()
