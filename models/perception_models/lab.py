@@ -43,6 +43,7 @@ class Order:
         command: As the user gave it, for the card.
         minutes: Time to train in; none: as long as the updates take.
         resume: Go on from the folder's checkpoint.
+        begin: Folder of a finished training whose weights all cells begin with; none: random ones.
     """
 
     task: Task
@@ -53,6 +54,7 @@ class Order:
     command: str
     minutes: float | None = None
     resume: bool = False
+    begin: Path | None = None
 
 
 def train(order: Order) -> Card:
@@ -65,6 +67,8 @@ def train(order: Order) -> Card:
     names = dict.fromkeys((FULL, *order.ablations))
     cells = [Cell(seed, name) for seed in order.seeds for name in names]
     trainer = Trainer(task, cells, order.folder, order.device, order.resume)
+    if order.begin is not None and not order.resume:
+        trainer.begin_with(checkpoint.load(order.begin, order.device, name=TRAINED)["network"])
     try:
         with TrainingProgress(task.name, order.folder, trainer.step, trainer.planned) as progress:
             trainer.fit(progress, order.minutes)
@@ -145,8 +149,13 @@ def _best(task: Task, trainer: Trainer) -> int:
 
 
 def _training(order: Order, trainer: Trainer, best: int) -> dict[str, Any]:
+    begun = {}
+    if order.begin is not None:
+        before = read_card(order.begin / f"{order.task.name}.yaml")
+        begun = {"begun_with": {"sha256": before.sha256, "training": before.training}}
     return {
         "command": order.command,
+        **begun,
         "configuration": configuration_values(order.task.configuration),
         "learning_rate": trainer.optimizers.rate,
         "seeds": list(order.seeds),

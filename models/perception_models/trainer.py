@@ -76,6 +76,21 @@ class Trainer:
                 "go on with --resume, delete the folder, or choose another with -o",
             )
 
+    def begin_with(self, weights: dict[str, Any]) -> None:
+        """Let every cell begin with the weights of a network of the same form.
+
+        Raises:
+            TrainingError: They are of another form.
+        """
+        for network in self.stack.networks:
+            try:
+                network.load_state_dict(weights)
+            except RuntimeError as error:
+                raise TrainingError(
+                    f"the weights to begin with are of another form: {str(error).splitlines()[-1]}",
+                    "train with the configuration of that training, or without --from",
+                ) from error
+
     def identity(self) -> dict[str, Any]:
         """What must be the same for a run to go on."""
         return {

@@ -79,6 +79,22 @@ def test_errors_of_each_episode_are_kept_for_paired_statistics(finished: Path) -
     assert all(len(row["errors"]["error"]) == 10 for row in rows)
 
 
+def test_a_run_may_begin_with_the_weights_of_another_and_its_card_says_so(
+    finished: Path, tmp_path: Path
+) -> None:
+    still = ("--set", "rest_rate=0.0", "--set", "rate=1e-12", "--set", "steps=1")
+    assert command("--from", finished, "-o", tmp_path / "next", *still) == 0
+    before, after = (checkpoint.load(f, torch.device("cpu"), name=lab.TRAINED)["network"]
+                     for f in (finished, tmp_path / "next"))  # fmt: skip
+    for name, value in before.items():
+        assert torch.allclose(after[name], value, atol=1e-9), name
+    said = read_card(tmp_path / "next" / "discs.yaml").training["begun_with"]
+    assert said["sha256"] == read_card(finished / "discs.yaml").sha256
+    assert said["training"]["updates"] == 6
+    with pytest.raises(TrainingError, match="another form"):
+        command("--from", finished, "-o", tmp_path / "other", "--set", "width=24")
+
+
 def test_exporting_again_gives_the_same_network(finished: Path, tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     export_command.register(parser.add_subparsers())

@@ -47,6 +47,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; default: all")
     parser.add_argument("-o", "--output", type=Path, help="folder; default: out/train/MODEL")
     parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    parser.add_argument(
+        "--from",
+        type=Path,
+        dest="begin",
+        metavar="F",
+        help="begin with a finished training's weights",
+    )
     parser.set_defaults(run=run)
 
 
@@ -74,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
         command=shlex.join(["permanence", *sys.argv[1:]]),
         minutes=args.minutes,
         resume=args.resume,
+        begin=args.begin,
     )
     card = lab.train(order)
     for name, rows in card.metrics.items():
