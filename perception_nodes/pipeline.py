@@ -12,11 +12,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from perception_nodes.cjepa.kalman_futures import KalmanFutures
-from perception_nodes.cjepa.source import EventSource, FutureSource
+from perception_nodes.cjepa.source import EventSource, Futures, FutureSource
 from perception_nodes.embodmocap.interface import PeopleSource
+from perception_nodes.gate.governor import Governor, Part
 from perception_nodes.objects.tracker import ObjectTracker
-from perception_nodes.scene import Frame, ObjectState, SceneState, Slots
+from perception_nodes.scene import Frame, ObjectState, Person, SceneState, Slots
 from perception_nodes.viewrope.source import Learning, SlotSource
+
+_NOBODY: tuple[Person, ...] = ()
+_TIMED = {
+    Part.SEARCH: "slots",
+    Part.PEOPLE: "people",
+    Part.FUTURES: "futures",
+    Part.MEMORY: "memory",
+}
 
 
 class SceneMemory(Protocol):
@@ -47,6 +56,7 @@ class Pipeline:
         physics: Gives the states with what is believed of mass and friction; None to do without.
         people: Finds people; None to do without.
         private: Whether the memory gets no picture of a frame while somebody is known.
+        governor: Says which parts run for a frame, and is told what they took; None to run all.
     """
 
     def __init__(
@@ -59,6 +69,7 @@ class Pipeline:
         physics: Callable[[Sequence[ObjectState]], tuple[ObjectState, ...]] | None = None,
         people: PeopleSource | None = None,
         private: bool = False,
+        governor: Governor | None = None,
     ) -> None:
         self._slots = slots
         self._objects = objects
@@ -68,6 +79,9 @@ class Pipeline:
         self._people = people
         self._private = private
         self._memory = memory
+        self._governor = governor
+        self._ran: set[Part] = set()
+        self._expected, self._present = Futures(), _NOBODY
         self._timings: dict[str, float] = {}
 
     @property
@@ -92,7 +106,9 @@ class Pipeline:
         """The rest of `process`; looks come in the order of their frames."""
         frame, slots, looking = look
         began = time.perf_counter()
-        people = () if self._people is None else self._people.find(frame)
+        if self._people is not None and self._runs(Part.PEOPLE, frame):
+            self._present = self._people.find(frame)
+        people = self._present
         clock = [time.perf_counter()]
         objects, events = self._objects.update(frame, slots)
         if isinstance(self._slots, Learning):
@@ -100,12 +116,16 @@ class Pipeline:
         if self._physics is not None:
             objects = self._physics(objects)
         clock.append(time.perf_counter())
-        predictions, influences = self._futures.foresee(frame.stamp, objects)
+        if self._runs(Part.FUTURES, frame):
+            self._expected = self._futures.foresee(frame.stamp, objects)
         if self._events is not None:
             events += self._events.tell(frame.stamp, objects)
+        if events and self._governor is not None:
+            self._governor.stirred(frame.stamp)
         clock.append(time.perf_counter())
-        state = SceneState(frame.stamp, slots, objects, events, people, predictions, influences)
-        if self._memory is not None:
+        state = SceneState(frame.stamp, slots, objects, events, people, *self._expected)
+        if self._memory is not None and (self._runs(Part.MEMORY, frame) or events):
+            self._ran.add(Part.MEMORY)
             self._memory.write(state, None if self._private and people else frame)
         clock.append(time.perf_counter())
         times = (b - a for a, b in itertools.pairwise(clock))
@@ -115,10 +135,28 @@ class Pipeline:
             "people": clock[0] - began,
             **dict(zip(parts, times, strict=True)),
         }
+        self._account(frame.stamp, slots.rested)
         return state
+
+    def _runs(self, part: Part, frame: Frame) -> bool:
+        """Whether a part runs for a frame; what it said last stands otherwise."""
+        runs = self._governor is None or self._governor.due(part, frame.stamp)
+        if runs:
+            self._ran.add(part)
+        return runs
+
+    def _account(self, stamp: int, rested: bool) -> None:
+        """Tell the governor what the frame took."""
+        if self._governor is not None:
+            ran = self._ran if rested else {*self._ran, Part.SEARCH}
+            seconds = {part: self._timings[_TIMED[part]] for part in sorted(ran)}
+            rest = sum(self._timings.values()) - sum(seconds.values())
+            self._governor.spent(stamp, seconds, rest)
+        self._ran.clear()
 
     def reset(self) -> None:
         """Drop what is short-term (as when the clock jumps back); the memory keeps everything."""
+        self._expected, self._present = Futures(), _NOBODY
         self._slots.reset()
         self._objects.reset()
         self._futures.reset()

@@ -20,6 +20,7 @@ from perception_nodes.commands.progress import ProgressBar
 from perception_nodes.discreet import Discreet
 from perception_nodes.embodmocap.interface import PeopleSource
 from perception_nodes.errors import ConfigurationError, InputError
+from perception_nodes.gate.source import GatedSource
 from perception_nodes.memory.writer import Memory
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
@@ -149,7 +150,7 @@ def run_session(
         recorder = stack.enter_context(Recorder(outputs.recording))
         pipeline = Pipeline(
             working, tracker, memory, foresight.futures, foresight.events, foresight.learn,
-            people, private,
+            people, private, slots.governor if isinstance(slots, GatedSource) else None,
         )  # fmt: skip
         sinks: list[Sink] = [recorder, report, score, *extra_sinks]
         if private:

@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
             total=source.expected,
             map_id=args.map_id,
             extra_sinks=[*extra, *views],
-            ahead=live is None and args.promise is None,
+            ahead=live is None and args.promise is None and args.budget is None,
             slots=chosen_source(args),
             foresight=chosen_foresight(args),
             people=chosen_people(args),

@@ -30,7 +30,7 @@ def add_slot_options(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=float,
         metavar="SHARE",
-        help="with --gate: the share of the images that may be searched on average, 0 to 1",
+        help="with --gate: the share of the computing that may be done on average, 0 to 1",
     )
     parser.add_argument(
         "--promise",
@@ -55,6 +55,11 @@ def chosen_source(args: argparse.Namespace) -> SlotSource:
     source = make_source(args.slots, args.device)
     if not args.gate:
         return source
+    from perception_nodes.gate.governor import NOMINAL, Governor
     from perception_nodes.gate.source import gated
 
-    return gated(source, args.budget, args.promise)
+    governor = None
+    if args.budget is not None:  # a replay that keeps no pace with the clock is the same each time
+        keeps_pace = getattr(args, "live", False)
+        governor = Governor(args.budget, nominal=None if keeps_pace else NOMINAL)
+    return gated(source, governor, args.promise)

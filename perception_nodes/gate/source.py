@@ -47,7 +47,7 @@ class GatedSource:
         source: What finds objects.
         threshold: Meters that an outline may move unnoticed, see `moved`.
         longest_rest: Seconds.
-        governor: Moves the threshold to keep a share of frames that are looked at; None to keep it.
+        governor: Owns the threshold and the longest rest, to keep a budget; None to keep both.
         promise: Moves the threshold to keep an error; it needs `learn`. Not with a governor.
         frames, rested: How many were given, and how many of these were not looked at.
     """
@@ -74,8 +74,6 @@ class GatedSource:
         now = glance(frame)
         self.frames += 1
         look = now is None or self._worth(frame.stamp, now, watched)
-        if self.governor is not None:
-            self.governor.spent(float(look))
         if not look:
             self.rested += 1
             labels = np.zeros(watched.shape, np.uint8)
@@ -90,11 +88,16 @@ class GatedSource:
         age = (stamp - watched.stamp) * _NANOSECONDS
         if watched.looked_at is None or watched.looks < _WARM_UP:
             return True
-        if not 0.0 <= age < self.longest_rest:
+        patience = self.longest_rest
+        if self.governor is not None:
+            patience = self.governor.longest_rest(patience)
+        if not 0.0 <= age < patience:
+            if self.governor is not None:
+                self.governor.looked_in_vain()
             return True
         change = float(moved(watched.looked_at, now).max(initial=0.0))
         if self.governor is not None:
-            return self.governor.worth(change)
+            return self.governor.worth(stamp, change)
         if self.promise is None:
             return change > self.threshold
         if change > self.promise.threshold:
@@ -133,32 +136,30 @@ class GatedSource:
         told = self.source.facts() if isinstance(self.source, Telling) else {}
         facts = {**told, "frames rested": f"{self.rested} of {self.frames}"}
         if self.governor is not None:
-            facts["subjective time"] = f"{self.governor.ticks} ticks"
+            facts |= self.governor.facts()
         if self.promise is not None:
             kept = self.promise
             facts["promise"] = f"{kept.broken} of {kept.audits} audits broke it"
         return facts
 
 
-def gated(source: SlotSource, budget: float | None, tolerance: float | None) -> GatedSource:
+def gated(source: SlotSource, governor: Governor | None, tolerance: float | None) -> GatedSource:
     """A source that rests while nothing happens.
 
     Args:
         source: What finds objects.
-        budget: Share of the frames that may be searched on average; None to search as many as
-            show that something moved.
+        governor: Keeps a budget; None to search as many frames as show that something moved.
         tolerance: Meters that nine of ten skipped frames shall keep; None to promise nothing.
 
     Raises:
-        ConfigurationError: The budget is no share, the tolerance can't be promised, or both were
-            asked for.
+        ConfigurationError: The tolerance can't be promised, or both were asked for.
     """
-    if budget is not None and tolerance is not None:
+    if governor is not None and tolerance is not None:
         raise ConfigurationError(
             "a budget and a promise can't both be kept", "ask for one of the two"
         )
     return GatedSource(
         source,
-        governor=None if budget is None else Governor(budget),
+        governor=governor,
         promise=None if tolerance is None else Promise(tolerance),
     )

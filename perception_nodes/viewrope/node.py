@@ -17,6 +17,7 @@ from typing import Any
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.frames.robot_description import read_urdf
 from perception_nodes.frames.robot_mask import RobotMask
+from perception_nodes.gate.governor import Governor, Part
 from perception_nodes.gate.source import gated
 from perception_nodes.ros.camera_input import CameraInput, Shot, check_stamp
 from perception_nodes.ros.conversion import slots_to_msg
@@ -55,8 +56,8 @@ class ViewropeParameters(ModelParameters):
         read_only=True,
     )  # fmt: skip
     search_budget: float = number(
-        1.0, "with the gate: share of the images that may be searched on average; 1: all in which "
-        "something moved",
+        1.0, "with the gate: share of the time between images that searching may take on average; "
+        "1: search all in which something moved",
         0.01, 1.0, read_only=True,
     )  # fmt: skip
     image_transport: str = text("raw", "how images travel", choices=TRANSPORTS)
@@ -87,9 +88,11 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         self._given = GivenDetections()
         self._paired = DetectionInput() if parameters.slots == DETECTIONS else None
         self._source = self._make_source()
+        self._governor: Governor | None = None
         if parameters.gate:
-            budget = parameters.search_budget
-            self._source = gated(self._source, budget if budget < 1.0 else None, None)
+            if parameters.search_budget < 1.0:
+                self._governor = Governor(parameters.search_budget, (Part.SEARCH,))
+            self._source = gated(self._source, self._governor, None)
         self._tell()
         self._jumped_back = threading.Event()
         self._camera = CameraInput(
@@ -195,6 +198,8 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         if self._masks.get_subscription_count():
             self._masks.publish(labels_to_msg(slots.labels, message.header, self._factory))
         self._slots.publish(message)
+        if self._governor is not None:
+            self._governor.spent(shot.stamp, {Part.SEARCH: time.perf_counter() - began})
         self.finished(shot.stamp, began)
         self._tell()
 

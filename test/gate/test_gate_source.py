@@ -9,7 +9,6 @@ from tabletop import DEFAULT_VIEW, PERIOD, Box, look_at, observe
 from perception_nodes.errors import InputError
 from perception_nodes.gate.change import glance, moved
 from perception_nodes.gate.conformal import choose_threshold, upper_bound
-from perception_nodes.gate.governor import Governor
 from perception_nodes.gate.source import GatedSource
 from perception_nodes.objects.parameters import TrackerParameters
 from perception_nodes.objects.tracker import ObjectTracker
@@ -141,19 +140,6 @@ def test_the_largest_threshold_that_keeps_the_promise_is_chosen() -> None:
     }
     assert choose_threshold(errors, 0.01, 0.1) == 0.02
     assert choose_threshold(errors, 0.0001, 0.1) == 0.0
-
-
-def test_a_governor_keeps_the_share_of_frames_that_are_searched() -> None:
-    finder = Finder()
-    gate = GatedSource(finder, longest_rest=60.0, governor=Governor(0.3))
-    for k in range(200):
-        gate.find(observe((MUG.at(0.0, 0.01 * (k % 20)),), (k + 1) * PERIOD)[0])
-    free = GatedSource(Finder(), threshold=0.005, longest_rest=60.0)
-    for k in range(200):
-        free.find(observe((MUG.at(0.0, 0.01 * (k % 20)),), (k + 1) * PERIOD)[0])
-    assert 0.2 < finder.asked / 200 < 0.42
-    assert free.rested < 0.5 * free.frames
-    assert gate.facts()["subjective time"].endswith("ticks")
 
 
 def test_nothing_is_hidden_or_withdrawn_because_nobody_looked() -> None:

@@ -5,6 +5,7 @@ import pytest
 from tabletop import PERIOD, Box, observe
 
 from perception_nodes.errors import ConfigurationError
+from perception_nodes.gate.governor import Governor
 from perception_nodes.gate.promise import AUDITED, Promise, corrected
 from perception_nodes.gate.source import GatedSource, gated
 from perception_nodes.objects.tracker import ObjectTracker
@@ -81,4 +82,4 @@ def test_only_visible_objects_that_were_known_before_are_corrected() -> None:
 
 def test_a_budget_and_a_promise_exclude_each_other() -> None:
     with pytest.raises(ConfigurationError, match="can't both be kept"):
-        gated(Finder(), 0.5, 0.02)
+        gated(Finder(), Governor(0.5), 0.02)
