@@ -52,7 +52,13 @@ def arguments(use_sim_time: bool, cameras: int = 1) -> list[Any]:
         argument("composed", "true", "all nodes in one process, or each in its own"),
         argument("device", "auto", "what networks run on; slower ones follow", DEVICES),
         argument("model_dir", "", "folder of your networks and cards; empty for those shipped"),
-        argument("people", "false", "whether people are followed too, by keypoints on keypoints_a"),
+        argument("people", "false", "whether people are followed too"),
+        argument(
+            "keypoints",
+            "messages",
+            "of people: from keypoints_a, or the shipped network",
+            ("messages", "learned", "auto"),
+        ),
         argument("cameras", str(cameras), "that see people: camera, or camera_b too", ("1", "2")),
         argument("private", "false", "whether no picture is kept unless nobody is in sight"),
         argument("rviz", "false", "whether RViz starts, with rviz/permanence.rviz"),
@@ -211,6 +217,7 @@ def _node(executable: str, remap_camera: bool, more: dict[str, Any], **options: 
         "model_dir": ParameterValue(LaunchConfiguration("model_dir"), value_type=str),
         "cameras": ParameterValue(LaunchConfiguration("cameras"), value_type=int),
         "private": ParameterValue(LaunchConfiguration("private"), value_type=bool),
+        "keypoints": ParameterValue(LaunchConfiguration("keypoints"), value_type=str),
         **more,
     }
     return Node(

@@ -33,7 +33,7 @@ PROFILES = sorted((ROOT / "config").glob("*.yaml"))
 STANDARD = {
     *("namespace", "use_sim_time", "params_file", "autostart", "use_respawn", "log_level"),
     *("profile", "device", "model_dir", "headless", "rviz", "composed"),
-    *("people", "cameras", "private"),
+    *("people", "keypoints", "cameras", "private"),
 }
 
 
@@ -200,7 +200,15 @@ def test_the_arguments_reach_the_parameters_of_the_nodes(file: Path) -> None:
         preset, own, common = started.options["parameters"]
         assert list(names_used(preset)) == ["profile"]
         assert list(names_used(own)) == ["params_file"]
-        wanted = {"use_sim_time", "autostart", "device", "model_dir", "cameras", "private"}
+        wanted = {
+            "use_sim_time",
+            "autostart",
+            "device",
+            "model_dir",
+            "cameras",
+            "private",
+            "keypoints",
+        }
         if "simulation" in file.name:
             wanted |= {"scene", "seed"}
             assert list(names_used(common["scene"])) == ["world"]
