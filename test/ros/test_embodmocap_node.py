@@ -67,13 +67,54 @@ class Robot:
         self.graph = graph
         graph.spin()
 
-    def show(self, frame: Frame, keypoints: Keypoints) -> None:
+    def show(self, frame: Frame, keypoints: Keypoints | None) -> None:
         for name, message in self.camera.messages(frame).items():
             name = name.replace("camera/", "camera_a/")
             if name in self.camera.publishers:
                 self.camera.publishers[name].publish(message)
-        message = keypoints_to_msg(keypoints, frame.frame_id, FACTORY)
-        self.camera.publishers["keypoints_a"].publish(message)
+        if keypoints is not None:
+            message = keypoints_to_msg(keypoints, frame.frame_id, FACTORY)
+            self.camera.publishers["keypoints_a"].publish(message)
+
+
+class Network:
+    """Stands for the shipped one: it knows the walker, and counts what it is asked."""
+
+    model_id = "known-0"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def find(self, frame: Frame) -> Keypoints:
+        self.asked += 1
+        assert frame.color.shape == (LENS.height, LENS.width, 3)
+        return shot((frame.stamp - 10**9) // PERIOD)[1]
+
+    def reset(self) -> None:
+        pass
+
+
+def test_images_are_searched_until_somebody_sends_keypoints(
+    graph: Any, until: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network()
+    where = "perception_nodes.embodmocap.node.learned_keypoints"
+    monkeypatch.setattr(where, lambda *_: network)
+    robot = Robot(graph, keypoints="auto")
+    assert until(lambda: robot.camera.publishers["keypoints_a"].get_subscription_count())
+    assert until(lambda: robot.camera.publishers["/tf_static"].get_subscription_count())
+    assert until(lambda: robot.client.count_publishers("people"))
+    for number in range(6):
+        frame, _, truth = shot(number)
+        robot.show(frame, None)
+        assert until(lambda count=number + 1: len(robot.people) >= count)
+    person = people_from_msg(robot.people[-1])[0]
+    assert np.linalg.norm(person.joints - truth, axis=1).mean() < 0.1
+    assert network.asked == 6
+    for number in range(6, 12):
+        robot.show(*shot(number)[:2])
+        assert until(lambda count=number + 1: len(robot.people) >= count)
+    assert network.asked <= 7, "the image before the first message may have been searched"
 
 
 def test_keypoints_and_depth_become_a_person_with_a_transform(
