@@ -38,9 +38,9 @@ class Decoding:
         group: Expect joints by offsets; without, every joint goes to the middle next to it.
     """
 
-    person: float = 0.25
+    person: float = 0.5
     joint: float = 0.12
-    joints: int = 4
+    joints: int = 5
     refine: bool = True
     group: bool = True
 
