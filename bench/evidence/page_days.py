@@ -106,13 +106,14 @@ def _promise(figures: dict[str, Any]) -> list[str]:
     return [
         (
             "### The promise\n\n"
-            f"{figures['sequences']} sequences to calibrate on and as many others, one after the "
-            f"other, to keep it on: {stated:.0f} % of the frames that are not searched shall be "
-            "within a tolerance. The error of a skip is how far searching that frame would have "
+            f"{figures['calibration']} sequences to calibrate on and {figures['sequences']} "
+            f"others, one after the other, to keep it on: {stated:.0f} % of the frames that are "
+            "not searched shall be within a tolerance. "
+            "The error of a skip is how far searching that frame would have "
             "moved a visible object from where it was believed to be. *One sample* takes the "
             "skips for exchangeable, which those of one push are not; *by sequence* takes only "
             "sequences to be, and is careful where they are few; *online* starts from the first "
-            "and corrects itself by auditing one skip in ten "
+            "and corrects itself by auditing one skip in seven "
             "(`--gate --promise`). The threshold shown for it is the last one. Calibrated "
             "thresholds come from a grid, and the largest that keeps the promise covers more "
             f"than it states. Within 2 points: {within}.\n"

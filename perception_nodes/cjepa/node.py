@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from perception_nodes.cjepa.foresight import Foresight, make_foresight
 from perception_nodes.cjepa.names import DEFAULT, MOTIONS
 from perception_nodes.cjepa.source import Futures
 from perception_nodes.errors import ConfigurationError, InputError
+from perception_nodes.gate.governor import Governor, Part
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.ros.actor_input import ActorInput
 from perception_nodes.ros.conversion import (
@@ -31,17 +33,18 @@ from perception_nodes.ros.conversion import (
 )
 from perception_nodes.ros.future_markers import future_markers
 from perception_nodes.ros.geometry_messages import time_from_msg
-from perception_nodes.ros.interfaces import node
+from perception_nodes.ros.interfaces import GOVERNED, node
 from perception_nodes.ros.managed import ManagedNode
 from perception_nodes.ros.mirrors import detections_to_msg, markers_to_msg
 from perception_nodes.ros.parameters import NAME, ModelParameters, number, text
 from perception_nodes.ros.rclpy_factory import RclpyFactory, interface
 from perception_nodes.ros.run import main as run_node
 from perception_nodes.ros.slot_input import SlotInput, SlotShot
-from perception_nodes.scene import Event, EventKind, Frame, ObjectState
+from perception_nodes.scene import Event, EventKind, Frame, ObjectState, PlanStatus
 
 TRANSPORTS = ("raw", "compressed")
 _QUEUE = 10
+_NEEDED_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,10 @@ class CjepaParameters(ModelParameters):
         DEFAULT, "what foresees objects: a Kalman filter each, or the world model", choices=MOTIONS
     )
     map_id: str = text("map", "name of the map in the memory; empty to start without it", NAME)
+    compute_budget: float = number(
+        0.0, "seconds a second that all nodes together may compute; 0: no governor", 0.0, 64.0,
+        read_only=True,
+    )  # fmt: skip
     memory_patience: float = number(
         1.0, "how long to wait for the memory at the start, s", 0.0, 60.0, read_only=True
     )
@@ -69,6 +76,7 @@ class CjepaNode(ManagedNode[CjepaParameters]):
         parameters = self.parameters
         self._factory = RclpyFactory()
         self._lock = threading.Lock()
+        self._govern()
         self._foresight = self.make_foresight()
         self._tracker = ObjectTracker(motion=self._foresight.motion)
         self._actors = ActorInput(parameters.world_frame)
@@ -108,8 +116,47 @@ class CjepaNode(ManagedNode[CjepaParameters]):
         )
 
     def degraded(self) -> str:
-        """Why there is no world model although it was asked for."""
-        return self._foresight.problem
+        """Why there is no world model although it was asked for, and what is slowed down."""
+        slowed = "" if self._governor is None else self._governor.says()
+        return "; ".join(filter(None, (self._foresight.problem, slowed)))
+
+    def _govern(self) -> None:
+        """Own the compute budget of the graph, if there is one."""
+        budget = self.parameters.compute_budget
+        self._governor = Governor(budget) if budget > 0.0 else None
+        self._computed: dict[Part, float] = {}
+        self._expected = Futures()
+        self._pressure = self.endpoints.advertise(self.spec.gives("compute_pressure"))
+        if self._governor is None:
+            return
+        parts = (Part.SEARCH, Part.PEOPLE, Part.MEMORY, Part.PLANNING)
+        for name, part in zip(GOVERNED, parts, strict=True):
+            self.listen(f"{name}/processing_time_ms", partial(self._count, part))
+        self.listen("plan_status", self._heed)
+
+    def _count(self, part: Part, message: Any) -> None:
+        """What another node computed, ms, since the last frame."""
+        with self._lock:
+            self._computed[part] = self._computed.get(part, 0.0) + 1e-3 * message.data
+
+    def _heed(self, message: Any) -> None:
+        """While the robot pushes something, futures are foreseen at each frame."""
+        if self._governor is not None and message.status == PlanStatus.RUNNING:
+            until = time_from_msg(message.header.stamp) + _NEEDED_NS
+            with self._lock:
+                self._governor.need((Part.FUTURES,), until)
+
+    def _account(self, stamp: int, foresaw: float, other: float, happened: bool) -> None:
+        """Tell the governor what was computed, and the graph what comes of it."""
+        if self._governor is None:
+            return
+        if happened:
+            self._governor.stirred(stamp)
+        spent = self._computed | ({Part.FUTURES: foresaw} if foresaw else {})
+        self._computed = {}
+        self._governor.spent(stamp, spent, other)
+        self._pressure.publish(interface("std_msgs/msg/Float64")(data=self._governor.pressure))
+        self.facts |= self._governor.facts()
 
     def _listen_to_actors(self) -> None:
         actors = self._actors
@@ -153,10 +200,17 @@ class CjepaNode(ManagedNode[CjepaParameters]):
             self._foresight.tell(self._actors.at(frame.stamp, known))
             objects, events = self._tracker.update(frame, slots)
             objects = self._foresight.learn(objects)
-            futures = self._foresight.futures.foresee(frame.stamp, objects)
+            foresaw = -time.perf_counter()
+            foresees = self._governor is None or self._governor.due(Part.FUTURES, frame.stamp)
+            if foresees:
+                self._expected = self._foresight.futures.foresee(frame.stamp, objects)
+            futures = self._expected
+            foresaw += time.perf_counter()
             if self._foresight.events is not None:
                 events += self._foresight.events.tell(frame.stamp, objects)
             self._stamp = frame.stamp
+            other = time.perf_counter() - began - foresaw
+            self._account(frame.stamp, foresaw if foresees else 0.0, other, bool(events))
         self._tell(events, frame.stamp)
         self._publish(objects, futures, frame)
         self.finished(frame.stamp, began)

@@ -22,6 +22,8 @@ from perception_nodes.embodmocap.learned import learned_keypoints
 from perception_nodes.embodmocap.observation import Noise
 from perception_nodes.embodmocap.surface import StaticScene
 from perception_nodes.embodmocap.tracker import BodyTracker
+from perception_nodes.gate.governor import Part
+from perception_nodes.ros.allowance import Allowance
 from perception_nodes.ros.camera_input import CameraInput, Shot
 from perception_nodes.ros.conversion import people_to_msg
 from perception_nodes.ros.interfaces import TRACKED, node
@@ -116,6 +118,8 @@ class EmbodmocapNode(ManagedNode[EmbodmocapParameters]):
         self._worker = self.employ(self._process, _QUEUE)
         for name in names:
             self._connect(name, parameters.image_transport == "compressed")
+        self._allowance = Allowance(Part.PEOPLE)
+        self.listen("compute_pressure", self._allowance.take)
         self.listen("/tf", lambda m: self._transforms(m, static=False))
         self.listen("/tf_static", lambda m: self._transforms(m, static=True))
 
@@ -183,7 +187,9 @@ class EmbodmocapNode(ManagedNode[EmbodmocapParameters]):
         return self._source is not None and name not in self._told_keypoints
 
     def _offer(self, work: Work | None) -> None:
-        if work is not None:
+        if work is not None and not self._allowance.due():
+            self.health.dropped("slowed down")
+        elif work is not None:
             self.health.dropped("too many wait", self._worker.offer(work))
 
     def _process(self, work: Work) -> None:

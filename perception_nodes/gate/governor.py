@@ -34,7 +34,8 @@ NOMINAL: Mapping[Part, float] = {
 so that it is the same each time; a robot counts seconds."""
 GAIN = 0.25
 _IN_CALM: Mapping[Part, int] = {Part.MEMORY: 5, Part.FUTURES: 3, Part.PEOPLE: 2}
-_UNDER_PRESSURE = 4
+UNDER_PRESSURE = 4
+"""Of how many frames one is left to a part that is slowed down."""
 _AWAKE = 1_000_000_000
 """Nanoseconds after something happened in which all parts that are not slowed down run."""
 _THRESHOLD, _LOWEST, _HIGHEST = 0.02, 0.003, 0.08
@@ -46,8 +47,8 @@ class Governor:
     """Keeps the mean load at or below a budget.
 
     Attributes:
-        budget: Share of the load that may be spent, above 0 and up to 1: of the time between
-            frames where seconds are counted, else of what everything at every frame costs.
+        budget: Load that may be spent, above 0: seconds of computing a second where seconds are
+            counted, else the share of what everything at every frame costs.
         parts: Those that it has a say in, in the order of `ORDER`.
         nominal: What parts cost; None to count seconds.
         pressure: Below 0 there is time to spare, and smaller changes are searched for; from 0 on
@@ -56,7 +57,7 @@ class Governor:
         load: Mean of the last frames.
 
     Raises:
-        ConfigurationError: The budget is not between 0 and 1.
+        ConfigurationError: The budget is not above 0.
     """
 
     budget: float
@@ -73,10 +74,8 @@ class Governor:
     _waited: dict[Part, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.budget <= 1.0:
-            raise ConfigurationError(
-                f"a load of {self.budget} can't be kept", "choose one above 0 and up to 1"
-            )
+        if not self.budget > 0.0:
+            raise ConfigurationError(f"a load of {self.budget} can't be kept", "choose one above 0")
 
     @property
     def threshold(self) -> float:
@@ -107,7 +106,7 @@ class Governor:
         calm = self._stirred is None or stamp - self._stirred > _AWAKE
         period = _IN_CALM.get(part, 1) if calm else 1
         if part in self.slowed():
-            period *= _UNDER_PRESSURE
+            period *= UNDER_PRESSURE
         if self._needed.get(part, stamp) > stamp:
             period = 1
         runs = waited >= period

@@ -5,7 +5,7 @@ was calibrated is corrected online, as in adaptive conformal inference (Gibbs an
 2106.00170) and rolling risk control (Feldman et al., arXiv 2205.09095): after each error that is
 seen, the threshold takes a step down if it was too large and a smaller one up if not, and the
 share of errors that are too large tends to the stated one whatever the stream does. Errors of
-skipped frames are seen by audits: one skip in ten, drawn evenly, is searched all the same.
+skipped frames are seen by audits: one skip in seven, drawn evenly, is searched all the same.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.scene import ObjectState, Visibility
 
-AUDITED = 0.1
+AUDITED = 0.15
 """Share of the skips that are searched all the same."""
-GAIN = 0.3
+GAIN = 0.5
 RISK = 0.1
 _LOWEST, _HIGHEST = 0.001, 0.08
 _LARGEST = 0.3

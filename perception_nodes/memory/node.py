@@ -19,10 +19,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from perception_nodes.errors import MemoryStoreError, PermanenceError
+from perception_nodes.gate.governor import Part
 from perception_nodes.memory.answers import LoggedEvent
 from perception_nodes.memory.question import recall
 from perception_nodes.memory.reader import MemoryReader
 from perception_nodes.memory.writer import Memory
+from perception_nodes.ros.allowance import Allowance
 from perception_nodes.ros.conversion import (
     events_from_msg,
     influences_from_msg,
@@ -120,6 +122,8 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         self.listen("influences", self._take_influences)
         self.listen("people", self._take_people)
         self.listen("plan_status", self._take_plan_status)
+        self._allowance = Allowance(Part.MEMORY)
+        self.listen("compute_pressure", self._allowance.take)
         self._pictures = PictureInput()
         if self.parameters.pictures:
             compressed = self.parameters.image_transport == "compressed"
@@ -145,6 +149,9 @@ class MemoryNode(ManagedNode[MemoryParameters]):
         """Events that came so far belong to this scene or an earlier one."""
         stamp = time_from_msg(message.header.stamp)
         events = tuple(self._events.popleft() for _ in range(len(self._events)))
+        if not self._allowance.due() and not events:  # what happened is always written
+            self.health.dropped("slowed down")
+            return
         slots = _no_slots(stamp, message.camera_name)
         scene = SceneState(
             stamp,

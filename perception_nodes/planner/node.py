@@ -16,6 +16,7 @@ import numpy as np
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from perception_nodes.errors import InputError
+from perception_nodes.gate.governor import Part
 from perception_nodes.planner.budget import Table
 from perception_nodes.planner.case import Limits
 from perception_nodes.planner.interface import Situation, Solver
@@ -24,6 +25,7 @@ from perception_nodes.planner.pilot import Outcome, Pilot, Request, Step
 from perception_nodes.planner.sampling import SamplingSolver
 from perception_nodes.planner.verify import Verifier
 from perception_nodes.planner.watchdog import Gate, Watchdog
+from perception_nodes.ros.allowance import Allowance
 from perception_nodes.ros.conversion import (
     object_states_from_msg,
     people_from_msg,
@@ -136,6 +138,8 @@ class PlannerNode(ManagedNode[PlannerParameters]):
         self.listen("predictions", self._take_predictions)
         self.listen("people", self._take_people)
         self.listen("emergency_stop", self._take_stop)
+        self._allowance = Allowance(Part.PLANNING)
+        self.listen("compute_pressure", self._allowance.take)
         self.listen("/tf", lambda m: self._take_tool(m, static=False), required=True)
         self.listen("/tf_static", lambda m: self._take_tool(m, static=True))
         self.endpoints.every(_PERIOD_S, lambda: self.guard(self._tick, None))
@@ -286,8 +290,9 @@ class PlannerNode(ManagedNode[PlannerParameters]):
     def _solve(self, request: Request) -> None:
         """In the worker: plan."""
         began = time.perf_counter()
+        seconds = self.parameters.planning_time / (2.0 if self._allowance.slowed else 1.0)
         try:
-            plan = self._solver.plan(request.situation, request.goal, self.parameters.planning_time)
+            plan = self._solver.plan(request.situation, request.goal, seconds)
         except Exception as error:
             with self._lock:
                 self._pilot.fail(f"planning failed: {type(error).__name__}: {error}")

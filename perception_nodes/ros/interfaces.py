@@ -123,6 +123,15 @@ COMMAND = TopicSpec(
     "RESULTS",
     "velocity of the frame pusher in the world",
 )
+COMPUTE_PRESSURE = TopicSpec(
+    "compute_pressure",
+    "std_msgs/msg/Float64",
+    "LATCHED",
+    "how many parts are slowed down, in the order of docs/days.md; below 0 there is time to spare",
+    True,
+)
+GOVERNED = ("viewrope", "embodmocap", "memory", "planner")
+"""Nodes whose computing the governor in `cjepa` counts."""
 PLAN = TopicSpec("plan", "nav_msgs/msg/Path", "RESULTS", "the plan")
 PLAN_STATUS = TopicSpec(
     "plan_status", "permanence/msg/PlanStatus", "RESULTS", "how planning goes, why it was refused"
@@ -139,7 +148,15 @@ NODES: tuple[NodeSpec, ...] = (
     NodeSpec(
         "viewrope",
         "finds the objects that a camera's images show",
-        (*camera_topics("camera"), DETECTIONS, TF, TF_STATIC, ROBOT_DESCRIPTION),
+        (
+            *camera_topics("camera"),
+            DETECTIONS,
+            TF,
+            TF_STATIC,
+            ROBOT_DESCRIPTION,
+            COMPUTE_PRESSURE,
+            _optional(PLAN_STATUS),
+        ),
         (SLOTS, SLOT_MASKS),
     ),
     NodeSpec(
@@ -150,6 +167,7 @@ NODES: tuple[NodeSpec, ...] = (
             *map(_optional, camera_topics("camera_b")),
             TopicSpec("keypoints_a", _KEYPOINTS, "SENSOR_DATA", "joints in the images of camera a"),
             TopicSpec("keypoints_b", _KEYPOINTS, "SENSOR_DATA", "those of camera b", True),
+            COMPUTE_PRESSURE,
             TF,
             TF_STATIC,
         ),
@@ -173,12 +191,24 @@ NODES: tuple[NodeSpec, ...] = (
             _optional(COMMAND),
             _optional(TF),
             _optional(TF_STATIC),
+            _optional(PLAN_STATUS),
+            *(
+                TopicSpec(
+                    f"{name}/processing_time_ms",
+                    "std_msgs/msg/Float64",
+                    "RESULTS",
+                    "what a result took that node, for the governor",
+                    True,
+                )
+                for name in GOVERNED
+            ),
         ),
         (
             OBJECTS,
             PREDICTIONS,
             INFLUENCES,
             EVENTS,
+            COMPUTE_PRESSURE,
             TopicSpec("objects_markers", MARKERS, "RESULTS", "objects for RViz"),
             TopicSpec(
                 "detections",
@@ -200,6 +230,7 @@ NODES: tuple[NodeSpec, ...] = (
             _optional(INFLUENCES),
             _optional(PLAN_STATUS),
             _optional(SLOTS),
+            COMPUTE_PRESSURE,
             *(_optional(t) for t in camera_topics("camera") if "depth" not in t.name),
         ),
         (TopicSpec("memory_status", "permanence/msg/MemoryStatus", "LATCHED", "size and health"),),
@@ -223,6 +254,7 @@ NODES: tuple[NodeSpec, ...] = (
             TopicSpec("emergency_stop", "std_msgs/msg/Bool", "RESULTS", "true stops; it latches"),
             TF,
             TF_STATIC,
+            COMPUTE_PRESSURE,
         ),
         (PLAN, COMMAND, PLAN_STATUS),
         (ServiceSpec("enable", "std_srvs/srv/SetBool", "let commands out, or keep them in"),),

@@ -18,7 +18,8 @@ from perception_nodes.errors import ConfigurationError
 from perception_nodes.frames.robot_description import read_urdf
 from perception_nodes.frames.robot_mask import RobotMask
 from perception_nodes.gate.governor import Governor, Part
-from perception_nodes.gate.source import gated
+from perception_nodes.gate.source import GatedSource, gated
+from perception_nodes.ros.allowance import Allowance
 from perception_nodes.ros.camera_input import CameraInput, Shot, check_stamp
 from perception_nodes.ros.conversion import slots_to_msg
 from perception_nodes.ros.detection_messages import DETECTIONS_TYPE, DetectionInput
@@ -31,12 +32,14 @@ from perception_nodes.ros.packages import mesh_file
 from perception_nodes.ros.parameters import ModelParameters, number, switch, text
 from perception_nodes.ros.rclpy_factory import RclpyFactory, interface
 from perception_nodes.ros.run import main as run_node
+from perception_nodes.scene import PlanStatus
 from perception_nodes.viewrope.detections import Detection, DetectionFinder, GivenDetections
 from perception_nodes.viewrope.factory import DEFAULT, SOURCES, make_source
 from perception_nodes.viewrope.source import SlotSource, Telling
 
 TRANSPORTS = ("raw", "compressed")
 DETECTIONS = "detections"
+_NEEDED_NS = 1_000_000_000
 
 Work = tuple[Shot, tuple[Detection, ...]]
 
@@ -105,6 +108,9 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         self._worker = self.employ(self._process)
         self._frozen = FrozenImages(round(parameters.frozen_after * 1e9))
         self._robot: RobotMask | None = None
+        self._allowance = Allowance(Part.SEARCH)
+        self.listen("compute_pressure", self._press)
+        self.listen("plan_status", self._heed)
         self.listen("robot_description", self._describe)
         self._connect(parameters.image_transport == "compressed")
 
@@ -132,6 +138,19 @@ class ViewropeNode(ManagedNode[ViewropeParameters]):
         robot = read_urdf(message.data, mesh_file)
         self._camera.follow(robot.links)
         self._robot = RobotMask(robot, self.parameters.robot_padding)
+
+    def _press(self, message: Any) -> None:
+        """The graph's governor says how much is too much; with a budget of its own, nothing."""
+        self._allowance.take(message)
+        if self._governor is None and isinstance(self._source, GatedSource):
+            self._source.governor = self._allowance.governor
+
+    def _heed(self, message: Any) -> None:
+        """While the robot pushes something each image is searched."""
+        if isinstance(self._source, GatedSource) and self._source.governor is not None:
+            until = time_from_msg(message.header.stamp) + _NEEDED_NS
+            if message.status == PlanStatus.RUNNING:
+                self._source.governor.need((Part.SEARCH,), until)
 
     def _make_source(self) -> SlotSource:
         parameters = self.parameters
