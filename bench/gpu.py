@@ -42,7 +42,7 @@ from perception_nodes.inference.loading import load_network
 from perception_nodes.inference.network import OnnxNetwork, first_line
 from perception_nodes.inference.providers import why_not
 from perception_nodes.inference.runtime import onnxruntime
-from perception_nodes.model_cards import weights_folder
+from perception_nodes.model_cards import read_card, weights_folder
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
 from perception_nodes.planner.blocks import blocks_of
@@ -91,7 +91,7 @@ def models(device: str, calls: int) -> dict[str, Any]:
     """Parity with the CPU and latency of every network, in its batch profiles."""
     slots = {name: value.numpy() for name, value in slot_example().items()}
     scene = {name: value[:1].numpy() for name, value in scene_example().items()}
-    given = {"viewrope": [(1, slots)], "cjepa": []}
+    given = {"viewrope": [(1, slots)], "keypoints": [(1, _picture())], "cjepa": []}
     for batch in PROFILES:
         repeated = {name: np.repeat(value, batch, axis=0) for name, value in scene.items()}
         given["cjepa"].append((batch, repeated))
@@ -109,6 +109,12 @@ def models(device: str, calls: int) -> dict[str, Any]:
     return rows
 
 
+def _picture() -> dict[str, Any]:
+    """A picture of noise for the network of keypoints."""
+    shape = read_card(weights_folder() / "keypoints.yaml").inputs[0].shape
+    return {"image": np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)}
+
+
 def kernels(device: str, calls: int) -> dict[str, Any]:
     """Parity and latency of the forms of kernels."""
     rows = gpu_kernels.surfaces(device, calls, latencies)
@@ -123,10 +129,11 @@ def attention(device: str, calls: int) -> dict[str, Any]:
 
 def half(device: str, calls: int) -> dict[str, Any]:
     """Networks whose products are in half precision, as shipped: parity and latency."""
-    given = {"viewrope": slot_example(), "cjepa": scene_example()}
+    given = {"keypoints": _picture()}
+    for name, tensors in (("viewrope", slot_example()), ("cjepa", scene_example())):
+        given[name] = {key: value[:1].numpy() for key, value in tensors.items()}
     rows: dict[str, Any] = {}
-    for name, tensors in given.items():
-        inputs = {key: value[:1].numpy() for key, value in tensors.items()}
+    for name, inputs in given.items():
         path = weights_folder() / f"{name}.yaml"
         exact, network = load_network(path, "cpu"), _exactly(path, device, "half")
         row: dict[str, Any] = latencies(lambda: network.run(inputs), calls)  # noqa: B023
@@ -166,7 +173,7 @@ def plan(device: str, calls: int) -> dict[str, Any]:
     return {
         "objects": latencies(whole, runs),
         "patches, p50 of a step times steps (ms)": patch_ms,
-        "physics": physics(device, runs),
+        "physics": attempt(lambda: physics(device, runs)),
     }
 
 
