@@ -20,7 +20,13 @@ import numpy as np
 from common import write_result
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from perception_kernels.transport import EPSILON, choose_anchors, merge_tokens, sinkhorn
+from perception_kernels.transport import (
+    EPSILON,
+    choose_anchors,
+    merge_tokens,
+    sinkhorn,
+    unlike_mean,
+)
 from perception_nodes.arrays import Floats, Ints
 from perception_nodes.inference.loading import load_network
 from perception_nodes.model_cards import weights_folder
@@ -92,13 +98,6 @@ Reduce = Callable[[Floats, int, np.random.Generator], Floats]
 """Weights (K, 300) with which tokens make up those that are kept."""
 
 
-def importance(tokens: Floats) -> Floats:
-    """(300,) how unlike the mean token each is."""
-    mean = tokens.mean(axis=0)
-    norms = np.linalg.norm(tokens, axis=1) * np.linalg.norm(mean)
-    return np.asarray(1.0 - tokens @ mean / np.maximum(norms, 1e-9))
-
-
 def keep(indices: Ints) -> Floats:
     """Weights of tokens that are kept as they are."""
     return np.asarray(np.eye(300)[indices])
@@ -116,7 +115,7 @@ def chance(tokens: Floats, budget: int, rng: np.random.Generator) -> Floats:  # 
 
 def top(tokens: Floats, budget: int, rng: np.random.Generator) -> Floats:  # noqa: ARG001
     """The most important."""
-    return keep(np.argsort(-importance(tokens), kind="stable")[:budget])
+    return keep(np.argsort(-unlike_mean(tokens), kind="stable")[:budget])
 
 
 def cosine(tokens: Floats, budget: int, rng: np.random.Generator) -> Floats:  # noqa: ARG001
@@ -128,7 +127,7 @@ def cosine(tokens: Floats, budget: int, rng: np.random.Generator) -> Floats:  # 
 
 def anchors_of(tokens: Floats, budget: int) -> Ints:
     """Global and local anchors."""
-    return choose_anchors(importance(tokens).reshape(ROWS, COLUMNS), budget)
+    return choose_anchors(unlike_mean(tokens).reshape(ROWS, COLUMNS), budget)
 
 
 def anchors(tokens: Floats, budget: int, rng: np.random.Generator) -> Floats:  # noqa: ARG001

@@ -54,6 +54,13 @@ def choose_anchors(importance: Floats, budget: int) -> Ints:
     return np.sort(np.array(kept, dtype=np.intp))
 
 
+def unlike_mean(tokens: Floats) -> Floats:
+    """(N,) how unlike the mean of the tokens (N, D) each is: 1 - cosine, an importance."""
+    mean = tokens.mean(axis=0)
+    norms = np.linalg.norm(tokens, axis=1) * np.linalg.norm(mean)
+    return np.asarray(1.0 - tokens @ mean / np.maximum(norms, 1e-9))
+
+
 def sinkhorn(cost: Floats, epsilon: float = EPSILON, iterations: int = ITERATIONS) -> Floats:
     """The plan that carries n equal sources to m equal targets (Cuturi 2013), in log space.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perception_kernels.transport import choose_anchors, merge_tokens, unlike_mean
 from perception_nodes.arrays import Floats, Ints
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.viewrope.encoding import Sight
@@ -41,11 +42,23 @@ class KeyFrame:
 
     Attributes:
         sight: Its geometry.
-        tokens: (T, D) float16 features of its patches.
+        tokens: (K, D) float16 features of its patches, or of the anchors among them.
+        patches: (K,) which patches these are.
     """
 
     sight: Sight
     tokens: Floats
+    patches: Ints
+
+    @property
+    def rays(self) -> Floats:
+        """(K, 3, 3) of these patches."""
+        return self.sight.rays[self.patches]
+
+    @property
+    def places(self) -> Floats:
+        """(K, 3) of these patches."""
+        return self.sight.places[self.patches]
 
 
 @dataclass(slots=True)
@@ -62,10 +75,13 @@ class KeyFrames:
 
     Args:
         capacity: How many are kept; beyond it the most redundant one goes.
+        anchors: How many tokens of each are kept, which take what the others knew (see
+            `perception_kernels.transport`); None to keep all.
     """
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    def __init__(self, capacity: int = CAPACITY, anchors: int | None = None) -> None:
         self._capacity = capacity
+        self.anchors = anchors
         self.reset()
 
     def reset(self) -> None:
@@ -163,9 +179,18 @@ class KeyFrames:
             step, turn = _motion(sight.pose, last.key.sight.pose)
             if step <= STEP and turn <= TURN:
                 return False
-        last.key = KeyFrame(sight, tokens.astype(np.float16))
+        kept, patches = self._fewer(sight, tokens)
+        last.key = KeyFrame(sight, kept.astype(np.float16), patches)
         self._keep(last.key, last.pooled)
         return True
+
+    def _fewer(self, sight: Sight, tokens: Floats) -> tuple[Floats, Ints]:
+        """The tokens that are kept, and of which patches."""
+        if self.anchors is None or self.anchors >= len(tokens):
+            return tokens, np.arange(len(tokens))
+        patches = choose_anchors(unlike_mean(tokens).reshape(sight.near.shape), self.anchors)
+        # with rows normalized each anchor takes its share of the background: small things drown
+        return merge_tokens(tokens, patches, row_normalized=False), patches
 
     def _keep(self, key: KeyFrame, pooled: Floats) -> None:
         n = len(self)

@@ -6,7 +6,7 @@ an object is and how large follows from depth, as for every slot source.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -76,7 +76,7 @@ class LearnedFinder:
         self._network = network
         self._persistent = persistent
         self._sizes = read_interface(network)
-        self._memory = key_frames or KeyFrames()
+        self._memory = KeyFrames() if key_frames is None else key_frames
         self._states: dict[str, _State] = {}
         self._planes: dict[str, tuple[Plane, ...]] = {}
         self._stamps: dict[str, int] = {}
@@ -173,7 +173,9 @@ class LearnedFinder:
             self._counts["pose jumps"] += 1
             self._first_jump = self._first_jump or jump
             self._states.pop(frame.camera_name, None)
-        return self._memory.select(key, self._sizes.memory)
+        rows, columns = self._sizes.memory_patches
+        each = max(1, rows * columns // (self._memory.anchors or rows * columns))
+        return self._memory.select(key, self._sizes.memory * each)
 
     def _inputs(
         self, frame: Frame, seen: Picture, key: Sight, chosen: list[KeyFrame]
@@ -200,12 +202,12 @@ class LearnedFinder:
         shapes = self._network.inputs
         names = ("memory", "memory_rays", "memory_place", "memory_valid")
         inputs = {name: np.zeros(_numbers(shapes[name]), np.float32) for name in names}
-        for i, key in enumerate(chosen):
-            inputs["memory"][0, i] = key.tokens
-            inputs["memory_rays"][0, i] = key.sight.rays
-            inputs["memory_place"][0, i] = place_phases(
-                key.sight.places, position, self._sizes.phases
-            )
+        room = inputs["memory"].shape[2]
+        for i, group in enumerate(_groups(chosen, room)):
+            places = np.concatenate([key.places for key in group])[:room]
+            inputs["memory"][0, i] = np.concatenate([key.tokens for key in group])[:room]
+            inputs["memory_rays"][0, i] = np.concatenate([key.rays for key in group])[:room]
+            inputs["memory_place"][0, i] = place_phases(places, position, self._sizes.phases)
             inputs["memory_valid"][0, i] = 1.0
         return inputs
 
@@ -235,6 +237,19 @@ class LearnedFinder:
         slots, lost = describe(frame, surface, background, regions, scores, latents, self.model_id)
         self._counts["slots without depth"] += lost
         return slots
+
+
+def _groups(chosen: Sequence[KeyFrame], room: int) -> Iterator[list[KeyFrame]]:
+    """Key frames that fill one of the network's together, as they do where few tokens are kept.
+
+    The last group is filled up with its own ones again, so that no token says nothing.
+    """
+    start = 0
+    while start < len(chosen):
+        each = max(1, room // len(chosen[start].tokens))
+        group = list(chosen[start : start + each])
+        start += each
+        yield [group[k % len(group)] for k in range(-(-room // len(group[0].tokens)))]
 
 
 def _numbers(shape: tuple[int | str, ...]) -> tuple[int, ...]:
