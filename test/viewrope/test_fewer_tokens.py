@@ -61,7 +61,7 @@ def test_more_key_frames_of_fewer_tokens_fill_the_same_inputs() -> None:
         finder.find(replace(frame, stamp=number * PERIOD * 15))
     given = encoder.given[-1]
     assert given["memory_valid"].tolist() == [[1.0, 1.0, 0.0, 0.0]]  # six of 75 fill one and a half
-    filled = given["memory"][0, 1].reshape(4, 75, -1)
+    filled = given["memory_rays"][0, 1].reshape(4, 75, -1)
     np.testing.assert_array_equal(filled[0], filled[2])  # repeated, so that none is empty
     assert not np.array_equal(filled[0], filled[1])
 
