@@ -39,7 +39,7 @@ class Arm:
     background: bool = True
 
 
-CALIBRATED = Upkeep(every=0.5, window=1.0)
+CALIBRATED = Upkeep(every=0.5, window=2.0)
 ARMS: dict[str, Arm] = {
     "one view": Arm("a", depth=False),
     "the other": Arm("b", depth=False),

@@ -17,7 +17,7 @@ from perception_simulation.people.filming import PERFECT, Errors, Filming, Motio
 from perception_simulation.people.recorded import RecordedMotion
 from perception_simulation.people.walking import WalkingMotion
 
-_TIERS = {"cpu": (12.0, 1), "full": (25.0, 3)}
+_TIERS = {"cpu": (9.0, 3), "full": (25.0, 5)}
 """Seconds of film and seeds."""
 _EASY = ("one view + depth", "the other + depth", "uncalibrated + depth + bones")
 _SURE = Noise(pixels=0.3, depth=0.0005, surface=0.002)

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from perception_nodes.arrays import Floats
+from perception_nodes.embodmocap.meeting import Meeting, inverses
 from perception_nodes.embodmocap.rays import Rays, Sightings
 from perception_nodes.embodmocap.rig import Correction, rotation
 
@@ -32,7 +33,8 @@ _LEAST_JOINTS = 60
 _MOST_JOINTS, _MOST_FOR_DELAYS = 1500, 400
 _MEDIAN = 0.9
 _PRIOR = np.diag([np.radians(4.0) ** -2, 0.15**-2, 0.15**-2, 0.15**-2])
-_FAR_MATCH, _MATCH, _CLOSING = 0.6, 0.15, 0.7
+_FAR_MATCH, _NEAR_MATCH, _MATCH, _CLOSING, _DONE = 0.6, 0.3, 0.15, 0.7, 1e-5
+_SURPRISED = 30.0
 _LEAST_DEVIATION = 0.02
 _BACKGROUND_SHARE = 0.5
 _DELAYS = np.arange(-0.24, 0.2401, 0.04)
@@ -78,6 +80,8 @@ def calibrate(
     background: Mapping[str, Floats] | None = None,
     surface: SurfacePoints | None = None,
     clocks: bool = True,
+    expected: Mapping[str, Correction] | None = None,
+    since: int = 0,
 ) -> Calibration:
     """Find the corrections of all cameras that saw people, or refuse.
 
@@ -89,13 +93,18 @@ def calibrate(
         surface: The map that they belong to; without it only what cameras are to each other can
             be told, and what they share stays as transforms say.
         clocks: Whether to look for delays.
+        expected: By camera, a correction and how sure it is: one of before, less sure by the way
+            that the camera went since. Others are taken to be within 15 cm and 4 degrees of their
+            transforms, as are those that turn out to be far off.
+        since: Only what was seen later counts, ns.
     """
     cameras = tuple(sorted({*seen.cameras(), *(background or {})}))
     if not cameras or (len(cameras) < 2 and surface is None):
         return _refuse(before, "not even two cameras see people, and there is no map")
     delays = {name: before[name].delay for name in cameras if name in before}
-    rays = _thin(seen.together(cameras, delays))
-    problem = _Problem(cameras, rays, background or {}, surface)
+    rays = _thin(seen.together(cameras, delays, since))
+    expected = expected or {}
+    problem = _Problem(cameras, rays, background or {}, surface, expected)
     if len(rays) < _LEAST_JOINTS and not problem.anchored:
         why = f"cameras saw only {len(rays)} joints in common, {_LEAST_JOINTS} are needed"
         return _refuse(before, why, len(rays))
@@ -105,64 +114,24 @@ def calibrate(
         return _refuse(before, why, len(rays), condition)
     if clocks and len(rays) >= _LEAST_JOINTS:
         delays = _delays(seen, cameras, problem, delays)
-        rays = _thin(seen.together(cameras, delays))
-        problem = _Problem(cameras, rays, background or {}, surface)
+        rays = _thin(seen.together(cameras, delays, since))
+        problem = _Problem(cameras, rays, background or {}, surface, expected)
     start = problem.misfit(np.zeros((len(cameras), 4)))
     theta, covariance = problem.solve()
+    if expected and problem.surprise(theta) > _SURPRISED:
+        problem = _Problem(cameras, rays, background or {}, surface, {})
+        theta, covariance = problem.solve()
+    middle = sum(seen.times(since)) // 2
     corrections = dict(before)
     for c, name in enumerate(cameras):
         corrections[name] = Correction(
             float(theta[c, 0]), theta[c, 1:], problem.pivot,
             covariance[4 * c : 4 * c + 4, 4 * c : 4 * c + 4], delays.get(name, 0.0),
+            middle,
         )  # fmt: skip
     noticed = _notices(cameras, theta, covariance, problem.anchored)
     after = problem.misfit(theta)
     return Calibration(corrections, "", len(rays), condition, start, after, noticed)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Meeting:
-    """Joints where rays nearly meet, and by how much they miss.
-
-    Attributes:
-        x: (N, 3) joints.
-        directions: (N, C, 3) of the rays.
-        way: (N, C, 3) from the cameras to the joints.
-        reach: (N, C) length of it.
-        across: (N, C, 3) part of it across the ray: by how much the ray misses.
-        along: (N, C) by how much the depth misses.
-    """
-
-    x: Floats
-    directions: Floats
-    way: Floats
-    reach: Floats
-    across: Floats
-    along: Floats
-
-    def squared(self, rays: Rays) -> Floats:
-        """(N, C) squared misses in standard deviations."""
-        angle = rays.angle / self.reach**2
-        return np.asarray(angle * np.sum(self.across**2, axis=-1) + rays.along * self.along**2)
-
-    def linearize(self, rays: Rays, weight: Floats) -> tuple[Floats, Floats]:
-        """Information (N, C, 3, 3) about joint minus camera, and the misses weighted by it.
-
-        The angle is across / reach: that it falls with the distance is part of its derivative,
-        else a smaller world would seem to fit better.
-        """
-        eye = np.eye(3) - self.directions[..., :, None] * self.directions[..., None, :]
-        slope = self.across / self.reach[..., None] ** 2
-        turn = eye - slope[..., :, None] * self.way[..., None, :]
-        angle = weight * rays.angle / self.reach**2
-        along = weight * rays.along
-        back = np.swapaxes(turn, -1, -2) * angle[..., None, None]
-        information = back @ turn
-        information += (along[..., None] * self.directions)[..., :, None] * self.directions[
-            ..., None, :
-        ]
-        wants = (back @ self.across[..., None])[..., 0]
-        return information, wants + (along * self.along)[..., None] * self.directions
 
 
 class _Problem:
@@ -170,8 +139,10 @@ class _Problem:
 
     def __init__(
         self, cameras: tuple[str, ...], rays: Rays, background: Mapping[str, Floats],
-        surface: SurfacePoints | None,
+        surface: SurfacePoints | None, expected: Mapping[str, Correction],
     ) -> None:  # fmt: skip
+        self._expected = expected
+        self._cameras = cameras
         self._rays = rays
         self._count = len(cameras)
         self._background = [background.get(name, np.zeros((0, 4))) for name in cameras]
@@ -186,13 +157,20 @@ class _Problem:
             self.pivot: Floats = places[known].mean(axis=0)
         else:
             self.pivot = np.concatenate(clouds)[:, :3].mean(axis=0) if clouds else np.zeros(3)
+        self._start = np.zeros((self._count, 4))
+        self._prior = np.kron(np.eye(self._count), _PRIOR)
+        for c, name in enumerate(cameras):
+            if name in expected:
+                rows = slice(4 * c, 4 * c + 4)
+                self._start[c] = expected[name].motion(self.pivot)
+                self._prior[rows, rows] = np.linalg.inv(expected[name].about(self.pivot))
 
     def __len__(self) -> int:
         return len(self._rays)
 
     def with_rays(self, rays: Rays) -> _Problem:
         """The same cameras with other rays and no background."""
-        return _Problem(("",) * self._count, rays, {}, None)
+        return _Problem(self._cameras, rays, {}, None, self._expected)
 
     def condition(self) -> float:
         """Of what the data say; without a map, about all cameras but the first."""
@@ -204,18 +182,26 @@ class _Problem:
 
     def solve(self, iterations: int = _ITERATIONS) -> tuple[Floats, Floats]:
         """Corrections (C, 4) and their covariance (4C, 4C)."""
-        theta = np.zeros((self._count, 4))
-        prior = np.kron(np.eye(self._count), _PRIOR)
+        theta, prior = self._start.copy(), self._prior
         hessian = prior
+        first = _NEAR_MATCH if self._expected else _FAR_MATCH
         for number in range(iterations):
-            self._match = max(_MATCH, _FAR_MATCH * _CLOSING**number)
+            self._match = max(_MATCH, first * _CLOSING**number)
             data, pull, scale = self._normal(theta)
             hessian = data / scale + prior
-            step = np.linalg.solve(hessian, pull / scale - prior @ theta.ravel())
+            off = (theta - self._start).ravel()
+            step = np.linalg.solve(hessian, pull / scale - prior @ off)
             theta = theta + step.reshape(-1, 4)
-            if float(np.abs(step).max()) < 1e-6 and self._match == _MATCH:
+            if float(np.abs(step).max()) < _DONE and self._match == _MATCH:
                 break
         return theta, np.linalg.inv(hessian)
+
+    def surprise(self, theta: Floats) -> float:
+        """Squared distance from what was expected, in standard deviations, of the worst camera."""
+        off = (theta - self._start)[:, :, None]
+        blocks = self._prior.reshape(self._count, 4, self._count, 4)
+        own = np.einsum("cicj->cij", blocks)
+        return float((np.swapaxes(off, 1, 2) @ own @ off).max())
 
     def misfit(self, theta: Floats) -> float:
         """Median distance of joints from the rays to them, m; 0 without rays."""
@@ -232,7 +218,7 @@ class _Problem:
         squared = self._meet(theta).squared(self._rays)[known]
         return float(np.mean(_TAIL * np.log1p(squared / _TAIL)))
 
-    def _meet(self, theta: Floats, weight: Floats | None = None) -> _Meeting:
+    def _meet(self, theta: Floats, weight: Floats | None = None) -> Meeting:
         """Where rays of corrected cameras meet."""
         rays = self._rays
         turns = np.array([rotation(float(yaw)) for yaw in theta[:, 0]])
@@ -250,12 +236,12 @@ class _Problem:
             total = across[..., None, None] * (np.eye(3) - outer) + along[..., None, None] * outer
             places = centers + rays.ranges[..., None] * directions
             pulled = (total @ places[..., None]).sum(axis=1)
-            x = (np.linalg.inv(total.sum(axis=1)) @ pulled)[..., 0]
+            x = (inverses(total.sum(axis=1)) @ pulled)[..., 0]
             reach = np.maximum(np.linalg.norm(x[:, None] - centers, axis=-1), _CLOSEST)
         way = x[:, None] - centers
         forth = np.sum(way * directions, axis=-1)
         off = way - forth[..., None] * directions
-        return _Meeting(x, directions, way, reach, off, forth - rays.ranges)
+        return Meeting(x, directions, way, reach, off, forth - rays.ranges)
 
     def _normal(self, theta: Floats) -> tuple[Floats, Floats, float]:
         """Hessian (4C, 4C), pull (4C,) and the variance of the residuals in units of the noise."""
@@ -267,7 +253,7 @@ class _Problem:
             weight = (_TAIL + 2.0) / (_TAIL + squared / scale)
             meeting = self._meet(theta, weight)
             information, wants = meeting.linearize(self._rays, weight)
-            inverse = np.linalg.inv(information.sum(axis=1))
+            inverse = inverses(information.sum(axis=1))
             joint_wants = wants.sum(axis=1)
             way = np.zeros((len(inverse), 3, 4))
             offset = meeting.x - self.pivot
@@ -331,7 +317,7 @@ def _delays(
 ) -> dict[str, float]:
     """By camera, the delay against the first one at which rays meet best."""
     delays = {name: start.get(name, 0.0) for name in cameras}
-    independent = len(problem) * _INDEPENDENT
+    independent = len(seen.together(cameras, delays)) * _INDEPENDENT
 
     def cost(name: str, delay: float) -> float:
         rays = _thin(seen.together(cameras, {**delays, name: delay}), _MOST_FOR_DELAYS)
@@ -342,13 +328,14 @@ def _delays(
 
     for name in cameras[1:]:
         base = delays[name]
-        costs = {delay: cost(name, delay) for delay in (base + _DELAYS)}
+        # One that was found before changes little.
+        far = [base] if base else [float(delay) for delay in _DELAYS]
+        costs = {delay: cost(name, delay) for delay in far}
         best = min(costs, key=costs.__getitem__)
         for step in _FINE:
-            for delay in (best - step, best + step):
-                costs[delay] = cost(name, delay)
+            costs |= {delay: cost(name, delay) for delay in (best - step, best + step)}
             best = min(costs, key=costs.__getitem__)
-        if cost(name, base) - costs[best] > _EVIDENCE:
+        if costs.get(base, cost(name, base)) - costs[best] > _EVIDENCE:
             delays[name] = float(best)
     return delays
 

@@ -18,6 +18,7 @@ from perception_nodes.embodmocap.tracker import BodyTracker
 from perception_nodes.scene import Person
 
 _MOST_BACKGROUND = 1500
+_LEAST_FRESH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class PeopleFusion:
         self._seen = Sightings(noise, self._upkeep.window)
         self._background: dict[str, deque[tuple[int, Floats]]] = {}
         self._due: int | None = None
+        self._used = 0
         self.last: Calibration | None = None
         """What came of the last calibration."""
 
@@ -94,15 +96,22 @@ class PeopleFusion:
 
     def calibrate(self) -> Calibration:
         """Find the cameras' corrections from the last seconds and take them over, or refuse."""
+        since = self._used
+        if len(self._seen.together(self._seen.cameras(), {}, since)) < _LEAST_FRESH:
+            since = 0
         background = {
-            name: _thin(np.concatenate([points for _, points in kept]))
-            for name, kept in self._background.items() if kept
+            name: _thin(np.concatenate(fresh)) for name, kept in self._background.items()
+            if (fresh := [points for stamp, points in kept if stamp > since])
         }  # fmt: skip
+        first, last = self._seen.times(since)
         found = calibrate(
-            self._seen, self.tracker.corrections, background, self.surface, self._upkeep.clocks
-        )
+            self._seen, self.tracker.corrections, background, self.surface, self._upkeep.clocks,
+            self.tracker.expected((first + last) // 2) if since else {}, since,
+        )  # fmt: skip
         self.last = found
         self.tracker.corrections = dict(found.corrections)
+        if not found.refused:
+            self._used = last
         return found
 
     def reset(self) -> None:
@@ -111,6 +120,7 @@ class PeopleFusion:
         self._seen.clear()
         self._background.clear()
         self._due = None
+        self._used = 0
 
     def correction(self, camera: str) -> Correction:
         """What is done to the poses of a camera."""

@@ -71,10 +71,16 @@ class Sightings:
         """Names of the cameras that saw somebody, in order."""
         return tuple(sorted({camera for _, camera in self._seen}))
 
-    def together(self, cameras: tuple[str, ...], delays: dict[str, float]) -> Rays:
+    def times(self, since: int = 0) -> tuple[int, int]:
+        """The first and the last stamp of what is kept after one, ns; 0 without any."""
+        kept = [stamp for series in self._seen.values() for stamp, _ in series if stamp > since]
+        return (min(kept), max(kept)) if kept else (0, 0)
+
+    def together(self, cameras: tuple[str, ...], delays: dict[str, float], since: int = 0) -> Rays:
         """Joints that at least two cameras saw, brought to the times of each person's first one.
 
         Args:
+            since: Only of later moments, ns.
             cameras: Which, C of them.
             delays: By camera, seconds by which its clock is late (added to its stamps).
         """
@@ -85,9 +91,10 @@ class Sightings:
             if sum(length > 0 for length in lengths) < 2:
                 continue
             times = next(s[0] for s in series if s is not None)
+            times = times[times > since]
             parts.append(np.stack([_at(s, times) for s in series], axis=2))
-        values = np.concatenate(parts) if parts else np.zeros((0, COUNT, len(cameras), 9))
-        values = values.reshape(-1, len(cameras), 9)
+        empty = np.zeros((0, COUNT, len(cameras), 9))
+        values = np.concatenate([empty, *parts]).reshape(-1, max(len(cameras), 1), 9)
         values = values[(values[..., 7] > 0.0).sum(axis=1) >= 2]
         direction = values[..., 3:6]
         length = np.linalg.norm(direction, axis=-1, keepdims=True)

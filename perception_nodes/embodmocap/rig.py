@@ -25,6 +25,7 @@ class Correction:
         pivot: (3,) a point near what is seen, so that turn and shift hardly depend on each other.
         covariance: (4, 4) of yaw and shift.
         delay: How much later than its stamps say the camera took its images, s.
+        stamp: When it held, ns: the middle of what it was found from; 0 for from now on.
     """
 
     yaw: float = 0.0
@@ -32,12 +33,19 @@ class Correction:
     pivot: Floats = field(default_factory=lambda: np.zeros(3))
     covariance: Floats = field(default_factory=_unsure)
     delay: float = 0.0
+    stamp: int = 0
 
     def apply(self, pose: Pose) -> Pose:
         """The corrected pose of the camera in the world."""
         turn = rotation(self.yaw)
         place = turn @ (pose.translation - self.pivot) + self.pivot + self.shift
         return Pose(turn @ pose.rotation, place)
+
+    def motion(self, pivot: Floats) -> Floats:
+        """(4,) yaw and shift of the same correction about another point."""
+        there = np.asarray(pivot)
+        moved = rotation(self.yaw) @ (there - self.pivot) + self.pivot + self.shift
+        return np.concatenate([[self.yaw], moved - there])
 
     def about(self, pivot: Floats) -> Floats:
         """(4, 4) covariance of yaw and shift if the turn were about another point."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -32,8 +33,10 @@ _BLEND = 0.5
 _WEIGH_EVERY = 4
 _HOLD, _HOLDS = 0.25, 0.8
 _TALL = 0.12
-_STEP = 0.02
+_STEP, _PAST = 0.02, 500
 _TRUSTED = Correction()
+_TRUNK = np.array([5, 6, 11, 12])
+_ONE_PLACE = 0.35
 
 
 @dataclass(slots=True, eq=False)
@@ -52,11 +55,18 @@ class _Track:
 
 @dataclass(slots=True, eq=False)
 class _Way:
-    """How far a camera has moved with one correction."""
+    """How far a camera has moved, and had when its correction held."""
 
     place: Floats
     correction: Correction | None
     length: float = 0.0
+    start: float = 0.0
+    past: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_PAST))
+
+    def at(self, stamp: int) -> float:
+        """Length at a stamp, as far back as is known."""
+        before = [length for time, length in self.past if time <= stamp]
+        return before[-1] if before else (self.past[0][1] if self.past else self.length)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +108,8 @@ class BodyTracker:
         self.supports: tuple[Supports, ...] = (Floor(),)
         """What feet and hands can touch."""
         self._ways: dict[str, _Way] = {}
+        shift = self._noise.shift**2
+        self._wander = np.diag([self._noise.turn**2, shift, shift, shift])
         self.reset()
 
     def reset(self) -> None:
@@ -157,13 +169,16 @@ class BodyTracker:
         """How far the camera moved since somebody corrected its pose."""
         way = self._ways.get(view.keypoints.camera_name)
         place = view.pose.translation
-        if way is None or way.correction is not correction:
-            self._ways[view.keypoints.camera_name] = _Way(place, correction)
-            return
+        if way is None:
+            way = self._ways[view.keypoints.camera_name] = _Way(place, correction)
         # Small steps are kept together: noise of the pose is no way.
         step = float(np.linalg.norm(place - way.place))
         if step > _STEP:
             way.place, way.length = place, way.length + step
+            way.past.append((view.keypoints.stamp, way.length))
+        if way.correction is not correction:
+            held = 0 if correction is None else correction.stamp
+            way.correction, way.start = correction, way.at(held) if held else way.length
 
     def _take(self, views: list[View]) -> None:
         """Use views of one moment, which may lie a little in the past."""
@@ -194,6 +209,7 @@ class BodyTracker:
         for track in self._tracks:
             track.body.move_to(newest, wander=False)
         self._leave()
+        self._unite()
 
     def _untwist(self, track: _Track, seen: Observation, misfits: Floats) -> Observation:
         if track.twists < _TWISTS:
@@ -237,8 +253,7 @@ class BodyTracker:
         added = np.zeros((COUNT, 3, 3))
         for index, sight in enumerate(sights):
             part = way[:, :, index]
-            doubt = sight.doubt + self._drift(sight.camera)
-            added += part @ doubt @ np.swapaxes(part, 1, 2)
+            added += part @ sight.doubt @ np.swapaxes(part, 1, 2)
         if guessed:
             # Nobody knows how tall a stranger is: the whole person may be nearer or farther.
             ways = track.body.joints - seen.center[0]
@@ -247,13 +262,21 @@ class BodyTracker:
         track.doubt = track.doubt + share * (added - track.doubt)
 
     def _doubt(self, view: View) -> Floats:
+        """(4, 4) of the camera's pose: its correction's, and what odometry added since."""
+        way = self._ways[view.keypoints.camera_name]
+        gone = max(way.length - way.start, 0.0)
         correction = self.corrections.get(view.keypoints.camera_name, _TRUSTED)
-        return correction.about(view.pose.translation)
+        return correction.about(view.pose.translation) + gone * self._wander
 
-    def _drift(self, camera: str) -> Floats:
-        """(4, 4) what odometry added about the camera since its pose was last corrected."""
-        turn, shift = self._noise.turn**2, self._noise.shift**2
-        return self._ways[camera].length * np.diag([turn, shift, shift, shift])
+    def expected(self, stamp: int) -> dict[str, Correction]:
+        """Corrections of cameras at a stamp, ns, less sure by the way that each went since."""
+        told = {}
+        for name, one in self.corrections.items():
+            if way := self._ways.get(name):
+                gone = max(way.at(stamp) - way.start, 0.0) * self._wander
+                told[name] = replace(one, shift=one.motion(way.place)[1:], pivot=way.place,
+                                     covariance=one.about(way.place) + gone)  # fmt: skip
+        return told
 
     def _meet(self, sights: list[_Sight], seen: Observation, stamp: int) -> None:
         if len(self._tracks) >= self._most:
@@ -268,6 +291,20 @@ class BodyTracker:
 
     def _leave(self) -> None:
         self._tracks = [track for track in self._tracks if self._stays(track)]
+
+    def _unite(self) -> None:
+        """Two in one place whom no camera shows both are one: cameras disagreed for a while."""
+        for one, other in itertools.combinations(list(self._tracks), 2):
+            if one in self._tracks and other in self._tracks and self._same(one, other):
+                self._tracks.remove(other if other.hits <= one.hits else one)
+
+    def _same(self, one: _Track, other: _Track) -> bool:
+        apart = one.body.joints - other.body.joints
+        if float(np.abs(apart[_TRUNK].mean(axis=0)).max()) > _ONE_PLACE:
+            return False
+        recent = self.stamp - _TENTATIVE_NS
+        both = [{c for c, stamp in t.cameras.items() if stamp >= recent} for t in (one, other)]
+        return not both[0] & both[1]
 
     def _stays(self, track: _Track) -> bool:
         patience = _PATIENCE_NS if track.hits >= _CONFIRMED else _TENTATIVE_NS

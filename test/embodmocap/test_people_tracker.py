@@ -13,6 +13,7 @@ from perception_nodes.embodmocap.interface import View
 from perception_nodes.embodmocap.rig import Correction
 from perception_nodes.embodmocap.skeleton import BONES, COUNT, LEFT, RIGHT
 from perception_nodes.embodmocap.tracker import BodyTracker
+from perception_nodes.geometry.pose import Pose
 from perception_nodes.scene import Person
 from perception_simulation.people.walking import WalkingMotion
 
@@ -241,3 +242,24 @@ def test_one_view_without_depth_guesses_the_distance_and_says_how_unsure_it_is(f
         people = tracker.update([view([truth], time, pose, noise=2.0)])
     assert error(people[0], truth) < 0.25 * far
     assert spread(people[0]) > 0.05 * far
+
+
+def test_one_whom_two_cameras_place_a_hand_apart_is_not_two() -> None:
+    tracker = BodyTracker()
+    apart = Pose(np.eye(3), np.array([0.0, 0.25, 0.0]))
+    for number in range(60):
+        time = number * STEP
+        for name, pose, believed in (("camera_a", A, A), ("camera_b", B, apart @ B)):
+            people = tracker.update([view([WALK.at(time)], time, pose, name, 2.0, believed)])
+        assert len(people) <= 1
+    assert error(people[0], WALK.at(59 * STEP)) < 0.3
+
+
+def test_two_who_stand_close_together_stay_two_while_a_camera_sees_both() -> None:
+    tracker = BodyTracker()
+    stand = WALK.at(0.3)
+    for number in range(30):
+        people = tracker.update(
+            [view([stand, stand + np.array([0.0, 0.2, 0.0])], number * STEP, A, noise=2.0)]
+        )
+    assert len(people) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from people_views import toward, view
@@ -151,3 +153,36 @@ def test_the_covariance_of_a_correction_follows_its_pivot() -> None:
     moved = correction.about(np.array([2.0, 0.0, 0.0]))
     assert moved[2, 2] == pytest.approx(1e-6 + 4.0 * 1e-4)
     assert moved[1, 1] == pytest.approx(1e-6)
+
+
+def go_on(fusion: PeopleFusion, first: int, error: Pose) -> None:
+    """The same two cameras for another while."""
+    for number in range(first, first + FRAMES):
+        time = number * STEP
+        truth = WALK.at(time)
+        fusion.update([view([truth], time, A, "camera_a", 1.0)])
+        fusion.update([view([truth], time, B, "camera_b", 1.0, error @ B)])
+
+
+def test_each_calibration_adds_what_was_seen_since_the_last_one() -> None:
+    error = wrong(-3.0, (0.04, -0.06, 0.03))
+    fusion = film(error)
+    first = fusion.calibrate()
+    go_on(fusion, FRAMES, error)
+    second = fusion.calibrate()
+    assert second.joints <= first.joints + 17
+    a, b = (np.trace(found.corrections["camera_b"].covariance) for found in (first, second))
+    assert b < a
+    assert between(second, error)[1] < 0.01
+
+
+def test_a_camera_that_was_pushed_after_a_calibration_is_found_anew() -> None:
+    fusion = film(wrong())
+    sure = 1e-6 * np.eye(4)
+    found = fusion.calibrate().corrections
+    fusion.tracker.corrections = {n: replace(c, covariance=sure) for n, c in found.items()}
+    pushed = wrong(5.0, (0.1, 0.05, 0.0))
+    go_on(fusion, FRAMES, pushed)
+    turn, away = between(fusion.calibrate(), pushed)
+    assert turn < 0.5
+    assert away < 0.02
