@@ -1,6 +1,6 @@
 """An hour of the whole pipeline on the wall clock: memory, handles and time per frame stay flat?
 
-    python bench/soak.py [--minutes 60] [--rate 4]
+    python bench/soak.py [--minutes 60] [--rate 4] [--gate]    (writes soak_gate.json with --gate)
 
 The example recording in a loop, one stream at a steady rate: finder, tracker and memory on disk,
 as on a robot, which writes neither a recording nor a report. Time per frame is also given in
@@ -29,6 +29,8 @@ from long_run import resident
 
 from perception_nodes.bags.reader import open_bag
 from perception_nodes.frames.source import FrameSource
+from perception_nodes.gate.governor import Governor
+from perception_nodes.gate.source import GatedSource
 from perception_nodes.memory.writer import Memory
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
@@ -36,6 +38,7 @@ from perception_nodes.replay import run
 from perception_nodes.resources import resource
 from perception_nodes.scene import Sample
 from perception_nodes.viewrope.depth_finder import DepthFinder
+from perception_nodes.viewrope.source import SlotSource
 
 SETTLED = 0.1
 
@@ -59,6 +62,7 @@ class Watch:
     rows: list[dict[str, float]]
     memory: Path
     rate: float
+    name: str
     cpu: float = 0.0
     since: float = 0.0
     given: tuple[float, float] = (0.0, 0.0)
@@ -86,7 +90,7 @@ class Watch:
                 "memory_file_mb": self.memory.stat().st_size / 1e6,
             }
         )
-        write_result("soak", {**summary(self.rows, self.rate), "each_minute": self.rows})
+        write_result(self.name, {**summary(self.rows, self.rate), "each_minute": self.rows})
         self.cpu, self.since = cpu, now
         self.latencies.clear()
 
@@ -96,14 +100,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=4.0, help="frames a second")
+    parser.add_argument("--gate", action="store_true", help="with gate and governor")
     args = parser.parse_args()
+    governor = Governor(0.8) if args.gate else None
+    source: SlotSource = DepthFinder()
+    if args.gate:
+        source = GatedSource(source, governor=governor)
     with open_bag(resource("examples/data") / "box.mcap") as bag:
         images = list(FrameSource(bag))
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        folder = Path(place)
         memory = stack.enter_context(Memory(folder / "memory.db"))
-        watch = Watch([], folder / "memory.db", args.rate, time.process_time())
-        pipeline = Pipeline(DepthFinder(), ObjectTracker(), memory)
+        name = "soak_gate" if args.gate else "soak"
+        watch = Watch([], folder / "memory.db", args.rate, name, time.process_time())
+        pipeline = Pipeline(source, ObjectTracker(), memory, governor=governor)
         stream = paced(images, args.rate, args.minutes, watch)
         run(stream, pipeline, (), watch)
     for key, value in summary(watch.rows, args.rate).items():

@@ -17,6 +17,7 @@ from perception_nodes.gate.change import Glance, glance, moved
 from perception_nodes.gate.governor import Governor
 from perception_nodes.gate.promise import Promise, corrected
 from perception_nodes.scene import Frame, ObjectState, Slots
+from perception_nodes.viewrope.depth_finder import DepthFinder
 from perception_nodes.viewrope.source import SlotSource, Telling
 
 THRESHOLD = 0.02
@@ -47,6 +48,7 @@ class GatedSource:
         source: What finds objects.
         threshold: Meters that an outline may move unnoticed, see `moved`.
         longest_rest: Seconds.
+        color: Whether the source looks at color, so that what is painted otherwise counts.
         governor: Owns the threshold and the longest rest, to keep a budget; None to keep both.
         promise: Moves the threshold to keep an error; it needs `learn`. Not with a governor.
         frames, rested: How many were given, and how many of these were not looked at.
@@ -55,6 +57,7 @@ class GatedSource:
     source: SlotSource
     threshold: float = THRESHOLD
     longest_rest: float = LONGEST_REST
+    color: bool = False
     governor: Governor | None = None
     promise: Promise | None = None
     frames: int = 0
@@ -71,7 +74,7 @@ class GatedSource:
     def find(self, frame: Frame) -> Slots:
         """The slots of a frame; `rested` and empty if it is not worth looking at."""
         watched = self._cameras.setdefault(frame.camera_name, _Watched())
-        now = glance(frame)
+        now = glance(frame, color=self.color)
         self.frames += 1
         look = now is None or self._worth(frame.stamp, now, watched)
         if not look:
@@ -160,6 +163,7 @@ def gated(source: SlotSource, governor: Governor | None, tolerance: float | None
         )
     return GatedSource(
         source,
+        color=type(source) is not DepthFinder,
         governor=governor,
         promise=None if tolerance is None else Promise(tolerance),
     )

@@ -75,6 +75,34 @@ def test_light_plays_no_part() -> None:
     assert distance(frame, dark) == 0.0
 
 
+def repainted(frame: Frame, gain: float = 1.0, *, mug: bool = False) -> Frame:
+    """A checkered world in another light, and with the mug in another color."""
+    rows, columns = np.indices(frame.depth.shape)
+    color = np.where(((rows // 6 + columns // 6) % 2 == 0)[..., None], 90, 140) + 0.3 * frame.color
+    if mug:
+        color[frame.color[..., 0] > 150] = 20
+    return replace(frame, color=np.clip(gain * color, 0, 255).astype(np.uint8))
+
+
+def color_change(before: Frame, now: Frame) -> float:
+    a, b = glance(before, color=True), glance(now, color=True)
+    assert a is not None
+    assert b is not None
+    return float(moved(a, b).max())
+
+
+@pytest.mark.parametrize("gain", [0.7, 1.2])
+def test_light_that_flickers_is_no_change_for_sources_that_look_at_color(gain: float) -> None:
+    frame = observe((MUG,), 0)[0]
+    assert color_change(repainted(frame), repainted(frame, gain)) < 0.005
+
+
+def test_a_thing_that_changes_its_color_is_a_change_for_sources_that_look_at_color() -> None:
+    frame = observe((MUG,), 0)[0]
+    assert color_change(repainted(frame), repainted(frame, 0.8, mug=True)) > 0.02
+    assert distance(repainted(frame), repainted(frame, mug=True)) == 0.0
+
+
 @pytest.mark.parametrize("step", [0.02, 0.04])
 def test_change_is_about_how_far_an_edge_moved(step: float) -> None:
     before, now = observe((MUG,), 0)[0], observe((MUG.at(0.0, step),), 1)[0]
