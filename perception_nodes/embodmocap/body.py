@@ -94,6 +94,11 @@ class Body:
         """(17, 3, 3) of velocities with joints."""
         return blocks(self._vx)
 
+    @property
+    def agility(self) -> tuple[Floats, float]:
+        """(17,) of each joint and that of the whole body, as learned so far, m^2/s^3."""
+        return AGILITY * self._pace * self._stir, BODY_AGILITY * float(self._pace.mean())
+
     def move_to(self, stamp: int, wander: bool = True) -> None:
         """Go to another time, also back; uncertainty grows unless `wander` is False."""
         dt = (stamp - self.stamp) * 1e-9
@@ -106,8 +111,9 @@ class Body:
         self._vx = self._vx + dt * self._vv
         if wander:
             t = abs(dt)
-            white = (BODY_AGILITY * float(self._pace.mean())) * _SHARED
-            white.ravel()[_AXES] += (AGILITY * self._pace * self._stir)[:, None]
+            own, shared = self.agility
+            white = shared * _SHARED
+            white.ravel()[_AXES] += own[:, None]
             self._xx += (t**3 / 3.0) * white
             self._vx += (np.sign(dt) * t * t / 2.0) * white
             self._vv = self._vv + t * white
