@@ -98,7 +98,7 @@ def _people(picture: Picture, found: tuple[Floats, Floats]) -> tuple[list[dict[s
     return rows, agreed.invented
 
 
-def _summary(people: list[dict[str, Any]]) -> dict[str, float]:
+def _summary(people: list[dict[str, Any]]) -> dict[str, Any]:
     if not people:
         return {"people": 0}
     apart = np.concatenate([p["apart"] for p in people])
@@ -107,7 +107,7 @@ def _summary(people: list[dict[str, Any]]) -> dict[str, float]:
         "oks": float(np.mean([p["oks"] for p in people])),
         "missed": float(np.mean([p["oks"] == 0.0 for p in people])),
         "pck": float(np.concatenate([p["near"] for p in people]).mean()),
-        "pixels": float(np.median(apart[np.isfinite(apart)])) if np.isfinite(apart).any() else -1.0,
+        "pixels": float(np.median(apart[np.isfinite(apart)])) if np.isfinite(apart).any() else None,
     }
 
 

@@ -51,9 +51,24 @@ def _cjepa(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _keypoints(figures: dict[str, Any]) -> dict[str, Any]:
+    """Joints of rendered people that are put to the right person."""
+    arms = {"with": "offsets, then maps", "without": "maps alone"}
+    return {
+        "idea": "offsets from people's middles say to whom a joint belongs",
+        "measure": "figures of rendered pictures that training never saw; without: by nearness",
+        "of_model": figures["model"],
+        **{
+            name: {side: round(figures["ways"][arm][key], 3) for side, arm in arms.items()}
+            for name, key in (("mean OKS", "oks"), ("AP at OKS 0.5", "ap50"))
+        },
+    }
+
+
 IDEAS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "viewrope": ("identity", _viewrope),
     "cjepa": ("cjepa_masking", _cjepa),
+    "keypoints": ("keypoints", _keypoints),
 }
 """By model: which result, and what of it."""
 
