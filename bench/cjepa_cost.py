@@ -25,6 +25,7 @@ from perception_models.cjepa.task import CjepaTask, Configuration, example
 from perception_models.export import export
 from perception_models.networks.transformer import Block
 from perception_models.task import Signature
+from perception_nodes.cjepa.loading import network_hash
 from perception_nodes.model_cards import weights_folder
 
 PATCHES, HISTORY = 196, 3
@@ -101,7 +102,7 @@ def main() -> None:
         },
         "ms": rows,
     }
-    write_result("cjepa_cost", figures)
+    write_result("cjepa_cost", {"network": network_hash(), **figures})
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from perception_nodes.cjepa.bodies import box_gaps
 from perception_nodes.cjepa.calibration import Calibration
 from perception_nodes.cjepa.events import ContactRule
 from perception_nodes.cjepa.foresight import Foresight
-from perception_nodes.cjepa.loading import load_world_model
+from perception_nodes.cjepa.loading import load_world_model, network_hash
 from perception_nodes.cjepa.model import Bodies, WorldModel
 from perception_nodes.objects.parameters import TrackerParameters
 from perception_nodes.scene import EventKind, ObjectState
@@ -290,7 +290,13 @@ def main() -> None:
         "contact_part": known.contact_part,
         "surprise": known.surprise,
     }
-    figures = {"episodes": args.episodes, "shipped": values, "scores": scores, "test": test}
+    figures = {
+        "network": network_hash(),
+        "episodes": args.episodes,
+        "shipped": values,
+        "scores": scores,
+        "test": test,
+    }
     write_result("cjepa_events", figures)
 
 

@@ -21,6 +21,7 @@ from perception_models.cjepa.evaluation import KINDS, Effect, Outlook, effect, o
 from perception_models.cjepa.samples import Windows
 from perception_models.cjepa.shipped import as_shipped, shipped
 from perception_nodes.cjepa.calibration import CALIBRATION, Calibration, read_calibration
+from perception_nodes.cjepa.loading import network_hash
 from perception_nodes.model_cards import weights_folder
 
 HORIZONS = (5, 10, 15, 20)
@@ -104,7 +105,7 @@ def main() -> None:
         for name, row in figures[crowd].items():
             shown = {k: v for k, v in row.items() if not isinstance(v, list)}
             print(crowd, name, shown)
-    write_result("cjepa_futures", figures)
+    write_result("cjepa_futures", {"network": network_hash(), **figures})
 
 
 if __name__ == "__main__":

@@ -7,22 +7,29 @@ one object, which is struck or pushed meanwhile, or undisturbed. Struck ones als
 shaped like and by who strikes them, and beside the simulator itself, with the true shapes, masses
 and frictions, that starts from the same noisy state and sees the others with the same noise: what
 could be known (minutes of CPU time).
+
+Shapes are believed as the tracker tells them from images: for each object one of the answers that
+it gave for a thing of this kind (`bench/cjepa_shapes.py`); also with shapes known and with none.
+Who pushes is told from the tool's joints; also from a person's arm, whose joints are known less
+well, and not at all.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 from typing import Any
 
 import mujoco
 import numpy as np
 import torch
-from common import write_result
+from common import RESULTS, write_result
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from perception_models.cells import Batch
+from perception_models.cjepa.calibrate import QUANTILE
 from perception_models.cjepa.dataset import CHUNK, CROWDS, SPLITS, episodes
 from perception_models.cjepa.evaluation import AHEAD
 from perception_models.cjepa.network import HISTORY
@@ -36,14 +43,21 @@ from perception_models.cjepa.occlusion import (
 )
 from perception_models.cjepa.recording import INTERVAL
 from perception_models.cjepa.rollout import observed
-from perception_models.cjepa.samples import Windows
+from perception_models.cjepa.samples import Windows, roundness
 from perception_models.cjepa.scenes import random_scene
 from perception_models.cjepa.shipped import as_shipped, shipped
+from perception_models.data import stream
 from perception_nodes.arrays import Bools, Floats
+from perception_nodes.cjepa.calibration import CALIBRATION, Calibration, read_calibration
+from perception_nodes.cjepa.loading import network_hash
 from perception_nodes.errors import ConfigurationError
+from perception_nodes.model_cards import weights_folder
+from perception_nodes.scene import UNKNOWN_ROUNDNESS
 from perception_simulation.world import World
 
 SECONDS = (1, 2)
+HAND, WHITE = 0.02, 0.01
+"""Standard deviations of a palm's place, m: of what lasts and of what changes each moment."""
 RESTS = 0.03
 """Meters a second below which a thing rests."""
 KINDS = {"struck": True, "undisturbed": False}
@@ -62,6 +76,58 @@ def errors(found: Tensor, cases: Occlusions) -> dict[str, Any]:
                 "cases": [round(v, 2) for v in values.tolist()],
             }
     return table
+
+
+def as_tracked(windows: Windows, cases: Occlusions) -> Tensor:
+    """[C, N, 3] chances that things are round about their axes, as the tracker gave for such."""
+    rows = json.loads((RESULTS / "cjepa_shapes.json").read_text())["figures"]["objects"]["said"]
+    said: dict[int, list[list[float]]] = {}
+    for shape, *chances in rows:
+        # what is round about one axis is so about its own z axis in these episodes
+        order = {2: [1, 2, 0], 3: [2, 0, 1]}.get(shape, [0, 1, 2])
+        said.setdefault(min(shape, 2), []).append([chances[k] for k in order])
+    truly = truly_round(windows, cases)
+    kind = torch.where(truly.sum(dim=-1) > 2, 1, torch.where(truly[..., 2] > 0, 2, 0))
+    generator = stream("cjepa", "shapes told")
+    found = torch.full_like(truly, UNKNOWN_ROUNDNESS)
+    for value, answers in said.items():
+        mask = kind == value
+        drawn = torch.randint(len(answers), (int(mask.sum()),), generator=generator)
+        found[mask] = torch.tensor(answers)[drawn]
+    return found
+
+
+def truly_round(windows: Windows, cases: Occlusions) -> Tensor:
+    """[C, N, 3] the truth."""
+    return roundness(windows.episodes.size)[cases.episode]
+
+
+def as_hand(robot: Tensor) -> Tensor:
+    """A robot [C, T, 7] that is known as a palm is."""
+    generator = stream("cjepa", "palm")
+    bias = HAND * torch.randn(len(robot), 1, 3, generator=generator)
+    white = WHITE * torch.randn(*robot.shape[:-1], 3, generator=generator)
+    return torch.cat((robot[..., :3] + bias + white, robot[..., 3:]), dim=-1)
+
+
+def nobody(robot: Tensor) -> Tensor:
+    """No robot [C, T, 7]."""
+    return torch.zeros_like(robot) + torch.tensor([0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0])
+
+
+def inside(
+    found: Tensor, deviation: Tensor, cases: Occlusions, known: Calibration
+) -> dict[str, list[int]]:
+    """By kind and second: how many level coordinates lie within the 90 % intervals, of how many."""
+    widening = torch.from_numpy(known.widening(AHEAD)[:, 0, 0]).float()
+    half = QUANTILE * (deviation[..., 0] + widening).exp()
+    held = (found - cases.truth)[..., :2].abs() < half[..., None]
+    return {
+        f"{kind}_{seconds}s": [int(part.sum()), part.numel()]
+        for kind, struck in KINDS.items()
+        for seconds in SECONDS
+        for part in [held[cases.struck == struck, 10 * seconds - 1]]
+    }
 
 
 def by_physics(windows: Windows, cases: Occlusions, switches: Batch) -> Tensor:
@@ -147,16 +213,30 @@ def main() -> None:
     torch.set_num_threads(1)
     windows, switches = Windows(episodes("test", "few")), as_shipped()
     cases = occlusions(windows, args.cases)
-    network, _ = by_network(shipped(), windows, cases, switches)
-    once, _ = by_network(shipped(turned=False), windows, cases, switches)
+    shapes = {"roundness": as_tracked(windows, cases)}
+    robot = hidden_batch(windows, cases)["robot"]
+    arms: dict[str, tuple[bool, Batch]] = {
+        "world model": (True, shapes),
+        "world model, asked once": (False, shapes),
+        "world model, shapes known": (True, {"roundness": truly_round(windows, cases)}),
+        "world model, no shape known": (True, {"roundness": torch.full_like(
+            shapes["roundness"], UNKNOWN_ROUNDNESS)}),
+        "world model, told of a hand": (True, shapes | {"robot": as_hand(robot)}),
+        "world model, not told who pushes": (True, shapes | {"robot": nobody(robot)}),
+    }  # fmt: skip
+    told = {
+        name: by_network(shipped(turned=turned), windows, cases, switches, batch)
+        for name, (turned, batch) in arms.items()
+    }
+    network, spread = told["world model"]
     held = cases.truth[:, :1].expand_as(cases.truth)
     methods = {
-        "world model": network,
-        "world model, asked once": once,
+        **{name: found for name, (found, _) in told.items()},
         "Kalman filter": by_kalman(windows, cases, switches),
         "constant velocity": by_velocity(windows, cases, switches),
         "stays (as at the first hidden frame)": held,
     }
+    known = read_calibration(weights_folder() / CALIBRATION)
     figures = {name: errors(found, cases) for name, found in methods.items()}
     for name, row in figures.items():
         print(name, {key: (v["median_mm"], v["mean_mm"]) for key, v in row.items()})
@@ -166,10 +246,12 @@ def main() -> None:
     write_result(
         "cjepa_hidden",
         {
+            "network": network_hash(),
             "cases": len(cases.item),
             "methods": figures,
             "physics": {key: row for key, row in physics.items() if key.startswith("struck")},
             "groups": kinds,
+            "inside": inside(network, spread, cases, known),
         },
     )
 

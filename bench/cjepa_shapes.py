@@ -105,6 +105,7 @@ def figures(found: list[Look]) -> dict[str, Any]:
     bins = np.minimum((round_about * 5).astype(int), 4)
     return {
         "count": len(found),
+        "said": [[int(s), *r] for s, r in zip(shape, round_about.round(3).tolist(), strict=True)],
         "right": int((said.argmax(axis=1) == shape).sum()),
         "confusion": [
             [int(((shape == i) & (said.argmax(axis=1) == j)).sum()) for j in range(5)]

@@ -22,6 +22,7 @@ from perception_models.cjepa.rollout import roll
 from perception_models.cjepa.shipped import as_shipped, shipped
 from perception_models.cjepa.tosses import EDGE, PERIOD, STRIDE, toss_batch, toss_file, tosses
 from perception_models.data import stream
+from perception_nodes.cjepa.loading import network_hash
 
 GRAVITY = 9.81
 FIRST = 2 * STRIDE
@@ -109,7 +110,7 @@ def main() -> None:
         values = np.array([row[name] for row in rows])
         figures["mm"][name] = values.tolist()
         print(name, np.round(values.mean(axis=0), 1))
-    write_result("cjepa_tosses", figures)
+    write_result("cjepa_tosses", {"network": network_hash(), **figures})
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from common import write_result
 
 from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.foresight import Foresight
-from perception_nodes.cjepa.loading import load_world_model
+from perception_nodes.cjepa.loading import load_world_model, network_hash
 from perception_nodes.cjepa.model import WorldModel
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Look, Pipeline
@@ -170,7 +170,9 @@ def main() -> None:
             scenes[arm].append(found)
             print(seed, arm, found, flush=True)
         # after each scene, so that minutes are not lost
-        write_result("cjepa_tracking", {"first": args.first, "scenes": scenes})
+        write_result(
+            "cjepa_tracking", {"network": network_hash(), "first": args.first, "scenes": scenes}
+        )
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from perception_nodes.scene import ObjectState
 STEP = round(INTERVAL * 1e9)
 """Nanoseconds between two moments."""
 _FORGET_AFTER = 10 * STEP
-Row = tuple[Floats, Floats, Floats, Floats]
-"""State, belief, size and physics of one object, as in `Bodies`."""
+Row = tuple[Floats, Floats, Floats, Floats, Floats]
+"""State, belief, size, roundness and physics of one object, as in `Bodies`."""
 
 
 class History:
@@ -57,7 +57,13 @@ class History:
             self.reset()
         bodies = Bodies.of(objects)
         rows: dict[str, Row] = {
-            name: (bodies.states[k], bodies.beliefs[k], bodies.size[k], bodies.physics[k])
+            name: (
+                bodies.states[k],
+                bodies.beliefs[k],
+                bodies.size[k],
+                bodies.roundness[k],
+                bodies.physics[k],
+            )
             for k, name in enumerate(bodies.ids)
         }
         self._note_held(bodies)

@@ -7,7 +7,7 @@ from pathlib import Path
 from perception_nodes.cjepa.calibration import CALIBRATION, read_calibration
 from perception_nodes.cjepa.model import WorldModel
 from perception_nodes.inference.loading import load_network
-from perception_nodes.model_cards import weights_folder
+from perception_nodes.model_cards import read_card, weights_folder
 
 CARD = "cjepa.yaml"
 
@@ -30,3 +30,12 @@ def load_world_model(
     # so small a network only waits for a second thread
     network = load_network(folder / CARD, device, threads=1, precision=precision)
     return WorldModel(network, calibration)
+
+
+def network_hash(folder: Path | None = None) -> str:
+    """SHA-256 of the network as its card says: which one a figure is of.
+
+    Raises:
+        ModelError: There is no card.
+    """
+    return read_card((folder or weights_folder()) / CARD).sha256

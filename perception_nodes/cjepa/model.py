@@ -52,6 +52,7 @@ class Bodies:
         beliefs: (N, 7) log standard deviations of position (level, up), velocity (level, up),
             rotation and angular velocity; seconds since they were last seen.
         size: (N, 3) box extents.
+        roundness: (N, 3) chance that the surface is round about each axis of the box.
         physics: (N, 4) mean and variance of log mass, then of log friction.
     """
 
@@ -59,6 +60,7 @@ class Bodies:
     states: Floats
     beliefs: Floats
     size: Floats
+    roundness: Floats
     physics: Floats
 
     @classmethod
@@ -66,8 +68,8 @@ class Bodies:
         """Objects whose numbers are all finite, in their order."""
         rows = [(item.id, *_row(item)) for item in objects]
         rows = [row for row in rows if all(np.isfinite(part).all() for part in row[1:])]
-        parts = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
-        shapes = (18, 7, 3, 4)
+        shapes = (18, 7, 3, 3, 4)
+        parts = list(zip(*rows, strict=True)) or [()] * (len(shapes) + 1)
         arrays = [np.reshape(p, (-1, n)) for p, n in zip(parts[1:], shapes, strict=True)]
         return cls(tuple(parts[0]), *arrays)
 
@@ -75,10 +77,11 @@ class Bodies:
         """Some of them."""
         i = np.asarray(index, dtype=np.intp)
         ids = tuple(self.ids[k] for k in i)
-        return Bodies(ids, self.states[i], self.beliefs[i], self.size[i], self.physics[i])
+        parts = (self.states, self.beliefs, self.size, self.roundness, self.physics)
+        return Bodies(ids, *(part[i] for part in parts))
 
 
-def _row(item: ObjectState) -> tuple[Floats, Floats, Floats, Floats]:
+def _row(item: ObjectState) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     pose, twist = item.pose_covariance, item.twist_covariance
     spin = float(np.trace(twist[3:, 3:])) / 3.0
     variances = (
@@ -97,6 +100,7 @@ def _row(item: ObjectState) -> tuple[Floats, Floats, Floats, Floats]:
         np.concatenate(state),
         np.append(logs, age),
         item.size,
+        item.roundness,
         np.array([mass.mean, mass.variance, friction.mean, friction.variance]),
     )
 
@@ -173,6 +177,7 @@ class WorldModel:
         fixed = {
             "known": np.ones((variants, HISTORY, count)),
             "size": np.repeat(now.size[None], variants, axis=0),
+            "roundness": np.repeat(now.roundness[None], variants, axis=0),
             "physics": np.repeat(now.physics[None], variants, axis=0),
             "present": present,
             "interval": np.full(variants, INTERVAL),

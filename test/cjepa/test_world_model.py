@@ -245,6 +245,16 @@ def test_what_the_robot_does_is_told_to_the_network(model: WorldModel, network: 
     np.testing.assert_allclose(robot[-2, :3], (0.08, 0.0, 0.05), atol=1e-6)
 
 
+def test_what_is_known_of_shapes_is_told_to_the_network(
+    model: WorldModel, network: StraightOn
+) -> None:
+    motion = CjepaMotion(model)
+    can = dataclasses.replace(thing("can", (0, 0, 0.03), seen=0), roundness=np.array([0, 0, 1.0]))
+    motion.advance(SECOND + STEP, [can, thing("other", (0.1, 0, 0.03), (0.2, 0, 0))])
+    told_of = network.calls[-1]["roundness"]
+    np.testing.assert_array_equal(told_of[0], [[0.0, 0.0, 1.0], [0.5, 0.5, 0.5]])
+
+
 def told(detector: EventDetector, places: Sequence[float]) -> list[Event]:
     """Events while b is at places along x, a step each, and a stays at 0."""
     found: list[Event] = []

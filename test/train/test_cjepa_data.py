@@ -10,7 +10,7 @@ import torch
 
 from perception_models.cjepa.kinematics import turned
 from perception_models.cjepa.recording import BRANCH_AT, Episode, record
-from perception_models.cjepa.samples import believed
+from perception_models.cjepa.samples import believed, roundness
 from perception_models.cjepa.tosses import PERIOD, SPLITS, tosses
 from perception_models.data import stream
 from perception_nodes.scene import UNKNOWN_FRICTION, UNKNOWN_MASS
@@ -63,3 +63,9 @@ def test_real_tosses_move_as_their_velocities_say(shared_data: Path) -> None:
     rotated = turned(one[:-1, 3:12], one[:-1, 15:18] * PERIOD)
     still = (one[1:, 3:12] - one[:-1, 3:12]).abs().mean()
     assert (one[1:, 3:12] - rotated).abs().mean() < 0.4 * still
+
+
+def test_what_is_round_is_told_from_exact_extents() -> None:
+    ball, standing, box, nothing = [0.06] * 3, [0.05, 0.05, 0.1], [0.05, 0.06, 0.1], [0.0] * 3
+    found = roundness(torch.tensor([ball, standing, box, nothing]))
+    assert found.tolist() == [[1, 1, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0]]

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from perception_models.cjepa.kinematics import pairs, turned
+from perception_models.cjepa.kinematics import pairs, rolling, shapes, support, turned
 from perception_models.cjepa.network import CjepaNetwork
-from perception_models.cjepa.rollout import masked
+from perception_models.cjepa.rollout import believed_roundness, masked
 
 UP = torch.eye(3).reshape(9)
 
@@ -27,6 +27,7 @@ def scene(places: list[tuple[float, float]]) -> dict[str, Tensor]:
         "beliefs": torch.full((1, 3, count, 7), -5.0),
         "known": torch.ones(1, 3, count),
         "size": torch.full((1, count, 3), 0.06),
+        "roundness": torch.zeros(1, count, 3),
         "physics": torch.zeros(1, count, 4),
         "present": torch.ones(1, count),
         "robot": robot,
@@ -50,8 +51,9 @@ def test_the_order_of_objects_means_nothing(network: CjepaNetwork) -> None:
     inputs = scene([(0.0, 0.0), (0.07, 0.01), (0.2, 0.1)])
     order = torch.tensor([2, 0, 1])
     mixed = dict(inputs)
-    for name, axis in {"states": 2, "beliefs": 2, "known": 2, "size": 1, "physics": 1,
-                       "present": 1}.items():  # fmt: skip
+    inputs["roundness"][0, 1] = 1.0
+    for name, axis in {"states": 2, "beliefs": 2, "known": 2, "size": 1, "roundness": 1,
+                       "physics": 1, "present": 1}.items():  # fmt: skip
         mixed[name] = inputs[name].index_select(axis, order)
     expected = foreseen(network, inputs)[:, order]
     torch.testing.assert_close(foreseen(network, mixed), expected, rtol=1e-5, atol=1e-6)
@@ -110,8 +112,64 @@ def test_the_gap_between_boxes_is_that_of_their_faces() -> None:
     position = torch.tensor([[0.0, 0.0, 0.0], [0.1, 0.02, 0.0]])
     quarter = turned(UP, torch.tensor([0.0, 0.0, torch.pi / 2]))
     half = torch.tensor([[0.03, 0.03, 0.03], [0.01, 0.05, 0.02]])
-    found = pairs(position, torch.stack((UP, quarter)), half)
+    found = pairs(position, torch.stack((UP, quarter)), half, torch.zeros(2, 3))
     # the second box is turned: its 5 cm half extent lies along x
     assert float(found.gap[0, 1]) == pytest.approx(0.1 - 0.03 - 0.05, abs=1e-6)
-    torch.testing.assert_close(found.normal[0, 1], torch.tensor([1.0, 0.0, 0.0]), atol=1e-3, rtol=0)
+    # a little towards the line between the middles, along which the gap is hardly smaller
+    torch.testing.assert_close(found.normal[0, 1], torch.tensor([1.0, 0.0, 0.0]), atol=0.05, rtol=0)
     torch.testing.assert_close(found.normal[1, 0], -found.normal[0, 1])
+
+
+def test_the_gap_between_round_things_is_that_of_their_surfaces() -> None:
+    position = torch.tensor([[0.0, 0.0, 0.03], [0.05, 0.05, 0.03]])
+    half = torch.full((2, 3), 0.03)
+    away = 0.05 * 2**0.5
+    along = torch.tensor([0.5**0.5, 0.5**0.5, 0.0])
+    for round_about in ([1.0, 1.0, 1.0], [0.0, 0.0, 1.0]):  # balls, standing cylinders
+        found = pairs(position, torch.stack((UP, UP)), half, torch.tensor([round_about] * 2))
+        assert float(found.gap[0, 1]) == pytest.approx(away - 0.06, abs=1e-4)
+        torch.testing.assert_close(found.normal[0, 1], along, atol=1e-2, rtol=0)
+    boxes = pairs(position, torch.stack((UP, UP)), half, torch.zeros(2, 3))
+    assert float(boxes.gap[0, 1]) == pytest.approx(-0.01, abs=1e-4)
+
+
+def test_what_a_thing_of_unknown_shape_reaches_lies_between_ball_and_box() -> None:
+    diagonal = torch.full((3,), 0.03 * 3**-0.5)
+    ball, unknown, box = (
+        float(support(diagonal, shapes(torch.full((3,), chance)))) for chance in (1.0, 0.5, 0.0)
+    )
+    assert ball == pytest.approx(0.03, abs=1e-4)
+    assert box == pytest.approx(0.03 * 3**0.5, abs=1e-4)
+    assert ball < unknown < box
+    assert float(shapes(torch.rand(50, 3)).sum(dim=-1).sub(1).abs().max()) < 1e-5
+
+
+def test_a_cylinder_rolls_about_the_way_its_axis_lies() -> None:
+    lying = turned(UP, torch.tensor([torch.pi / 2, 0.0, 0.0]))  # z axis along world y
+    found = rolling(lying, torch.tensor([0.0, 0.0, 1.0]))
+    torch.testing.assert_close(found, torch.tensor([0.0, 1, 0, 0, 0, 0]), atol=1e-5, rtol=0)
+    ball = rolling(lying, torch.ones(3))
+    torch.testing.assert_close(ball, torch.tensor([1.0, 1, 1, 0, 0, 0]), atol=1e-5, rtol=0)
+
+
+def test_what_is_told_of_shapes_changes_what_is_foreseen(network: CjepaNetwork) -> None:
+    inputs = scene([(0.0, 0.0), (0.07, 0.0)])
+    round_ones = inputs | {"roundness": torch.ones(1, 2, 3)}
+    assert (foreseen(network, inputs) - foreseen(network, round_ones)).abs().max() > 1e-5
+
+
+def test_beliefs_of_shapes_are_right_as_often_as_they_say() -> None:
+    generator = torch.Generator().manual_seed(0)
+    batch = {
+        "round": (torch.rand(4000, 5, 3, generator=generator) < 0.5).float(),
+        "certainty": torch.tensor([0.5, 0.7, 0.9, 1.0, 1.0]).expand(4000, 5),
+        "mistaken": torch.rand(4000, 5, 3, generator=generator),
+    }
+    believed = believed_roundness(batch, {"shape": torch.tensor(1.0)})
+    assert bool((believed[:, 0] == 0.5).all())
+    sure = (believed[:, 2] - 0.9).abs() < 1e-6
+    assert float(batch["round"][:, 2][sure].mean()) == pytest.approx(0.9, abs=0.02)
+    assert torch.equal(believed[:, 3], batch["round"][:, 3])
+    assert torch.equal(believed_roundness(batch, {"shape": torch.tensor(2.0)}), batch["round"])
+    nothing = believed_roundness(batch, {"shape": torch.tensor(0.0)})
+    assert bool((nothing == 0.5).all())

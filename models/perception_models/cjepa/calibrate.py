@@ -2,12 +2,14 @@
 
     python -m perception_models.cjepa.calibrate
 
-writes `cjepa_calibration.json` beside the exported network; see `perception_nodes.cjepa`.
+writes `cjepa_calibration.json` beside the exported network; see `perception_nodes.cjepa`. At which
+gaps things touch depends on no network: `bench/cjepa_events.py` compares gaps.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +19,17 @@ from torch import Tensor
 from perception_models.cells import Batch, Call
 from perception_models.cjepa.dataset import episodes
 from perception_models.cjepa.evaluation import KINDS, Effect, Outlook, branch_batch, effect, outlook
-from perception_models.cjepa.kinematics import pairs
 from perception_models.cjepa.network import HISTORY
 from perception_models.cjepa.rollout import observed, roll
 from perception_models.cjepa.samples import Windows
 from perception_models.cjepa.shipped import as_shipped, shipped
 from perception_models.task import VALIDATION
-from perception_nodes.cjepa.calibration import CALIBRATION, Calibration, write_calibration
+from perception_nodes.cjepa.calibration import (
+    CALIBRATION,
+    Calibration,
+    read_calibration,
+    write_calibration,
+)
 from perception_nodes.model_cards import weights_folder
 
 LEVEL, QUANTILE = 0.9, 1.645
@@ -31,14 +37,14 @@ LEVEL, QUANTILE = 0.9, 1.645
 _MOVING = 0.01
 
 
-def calibrate(call: Call, windows: Windows, switches: Batch) -> Calibration:
-    """All figures from unseen episodes."""
+def calibrate(call: Call, windows: Windows, switches: Batch, before: Calibration) -> Calibration:
+    """What depends on the network, from unseen episodes; the rest stays as before."""
     factual = outlook(call, windows, KINDS[0], switches)
     removed = effect(factual, outlook(call, windows, KINDS[1], switches))
-    return Calibration(
+    return replace(
+        before,
         log_widening=tuple(round(float(v), 3) for v in widening(factual)),
         influence=influence_threshold(removed),
-        contact_gap=contact_gap(windows, switches),
         surprise=surprise(call, windows, switches),
     )
 
@@ -85,37 +91,16 @@ def surprise(call: Call, windows: Windows, switches: Batch) -> float:
     return round(float(np.quantile((apart / variance)[there].numpy(), 0.999)), 2)
 
 
-def contact_gap(windows: Windows, switches: Batch) -> float:
-    """The gap between noisy boxes, m, at which contacts are told best."""
-    seen, _, size = observed(branch_batch(windows, "factual"), switches)
-    rows = torch.arange(len(windows.episodes))
-    states = seen[:, HISTORY - 1 :: 5]
-    frames = windows.episodes.branch_frame[:, None] + 5 * torch.arange(states.shape[1])
-    count = states.shape[2]
-    true = windows.episodes.touching[rows[:, None], frames][..., :count, :count] > 0
-    half = (size / 2)[:, None].expand(*states.shape[:-1], 3)
-    gap = pairs(states[..., :3], states[..., 3:12], half).gap
-    both = (windows.present[:, None, :, None] * windows.present[:, None, None, :]) > 0
-    both = (both & ~torch.eye(count, dtype=torch.bool)).expand_as(true)
-    gaps, truth = gap[both], true[both]
-    best, chosen = -1.0, 0.0
-    for threshold in torch.linspace(-0.004, 0.02, 25).tolist():
-        said = gaps < threshold
-        hits = float((said & truth).sum())
-        score = 2 * hits / max(float(said.sum() + truth.sum()), 1.0)
-        if score > best:
-            best, chosen = score, threshold
-    return round(chosen, 4)
-
-
 def main() -> None:
     """Calibrate and write the file."""
     parser = argparse.ArgumentParser(description="Calibrate an exported world model.")
     parser.add_argument("folder", type=Path, nargs="?", default=weights_folder())
     folder = parser.parse_args().folder
     windows = Windows(episodes(VALIDATION, "few"))
-    found = calibrate(shipped(folder), windows, as_shipped())
-    write_calibration(found, folder / CALIBRATION)
+    path = folder / CALIBRATION
+    before = read_calibration(path) if path.exists() else Calibration()
+    found = calibrate(shipped(folder), windows, as_shipped(), before)
+    write_calibration(found, path)
     print(found)
 
 

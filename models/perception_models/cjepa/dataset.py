@@ -23,7 +23,7 @@ CHUNK = 100
 CROWDS = {"few": (3, 6), "many": (7, 10)}
 """How many objects, at least and at most."""
 SPLITS = {
-    "training": {"few": 3000, "many": 100},
+    "training": {"few": 3000, "many": 600},
     "validation": {"few": 300, "many": 0},
     "test": {"few": 400, "many": 100},
 }

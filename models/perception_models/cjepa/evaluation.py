@@ -16,6 +16,7 @@ from perception_models.cjepa.samples import (
     believed,
     chances,
     robot_token,
+    roundness,
     with_pusher,
 )
 from perception_models.data import stream
@@ -66,6 +67,7 @@ def branch_batch(windows: Windows, kind: str, pusher: bool = False) -> Batch:
         "truth": truth,
         "robot": robot_token(robot),
         "size": e.size,
+        "round": roundness(e.size),
         "physics": believed(e.physics, generator),
         "present": present,
         "interval": torch.full((len(e),), INTERVAL),

@@ -77,12 +77,24 @@ def reach(rotation: Tensor, half: Tensor) -> Tensor:
     return (matrix.abs() * half.unsqueeze(-2)).sum(dim=-1)
 
 
+def rolling(rotation: Tensor, roundness: Tensor) -> Tensor:
+    """[..., 6] about which world axes bodies roll: xx, yy, zz, xy, xz, yz of sum r_k a_k a_k^T.
+
+    Args:
+        rotation: [..., 9].
+        roundness: [..., 3] chance r_k that the surface is round about body axis a_k.
+    """
+    x, y, z = rotation.reshape(*rotation.shape[:-1], 3, 3).unbind(dim=-2)
+    products = (x * x, y * y, z * z, x * y, x * z, y * z)
+    return torch.stack([(roundness * p).sum(dim=-1) for p in products], dim=-1)
+
+
 class Pairs(NamedTuple):
     """Geometry between bodies [..., M, M]: row i receives from column j.
 
     Attributes:
         offset: [..., 3] from i to j.
-        gap: [...] signed distance of the boxes along the best of their face normals.
+        gap: [...] signed distance along the best direction that was tried.
         normal: [..., 3] that direction, from i to j.
     """
 
@@ -91,26 +103,72 @@ class Pairs(NamedTuple):
     normal: Tensor
 
 
-def pairs(position: Tensor, rotation: Tensor, half: Tensor) -> Pairs:
-    """Compare all boxes with each other (separating axes; Gottschalk, Lin and Manocha 1996).
+def shapes(roundness: Tensor) -> Tensor:
+    """[..., 5] chances of a ball, of round about each axis alone, and of a box.
 
-    Only face normals are tried, not the products of edges: the gap is then a lower bound.
+    Args:
+        roundness: [..., 3] chances that the surface is round about each body axis.
+    """
+    first, second, third = roundness.unbind(dim=-1)
+    ball = first * second * third
+    round_about = torch.stack(
+        (
+            first * (1 - second) * (1 - third),
+            second * (1 - first) * (1 - third),
+            third * (1 - first) * (1 - second),
+        ),
+        dim=-1,
+    )
+    box = 1 - ball - round_about.sum(dim=-1)
+    return torch.cat((ball.unsqueeze(-1), round_about, box.unsqueeze(-1)), dim=-1)
+
+
+def support(along: Tensor, chances: Tensor) -> Tensor:
+    """[...] how far bodies reach into a direction, expected over what shape they may be.
+
+    Args:
+        along: [..., 3] half extents times the cosines of the direction with the body's axes.
+        chances: [..., 5] as of `shapes`.
+    """
+    x, square = along.abs(), along.square()
+    whole = square.sum(dim=-1, keepdim=True)
+    # clamped, not increased: exporters drop additions of next to nothing
+    ball = whole.clamp(min=1e-12).sqrt()
+    round_about = x + (whole - square).clamp(min=1e-12).sqrt()
+    box = x.sum(dim=-1, keepdim=True)
+    return (torch.cat((ball, round_about, box), dim=-1) * chances).sum(dim=-1)
+
+
+def pairs(position: Tensor, rotation: Tensor, half: Tensor, roundness: Tensor) -> Pairs:
+    """Compare all bodies with each other (separating axes; Gottschalk, Lin and Manocha 1996).
+
+    Tried are the axes of both and the line between their middles, along which balls are exact, not
+    the products of edges: the gap is then a lower bound.
 
     Args:
         position: [..., M, 3].
         rotation: [..., M, 9].
         half: [..., M, 3] half extents.
+        roundness: [..., M, 3] chances that they are round about their axes.
     """
     matrix = rotation.reshape(*rotation.shape[:-1], 3, 3)
     offset = position.unsqueeze(-3) - position.unsqueeze(-2)
+    between = offset / offset.square().sum(dim=-1, keepdim=True).clamp(min=1e-8).sqrt()
     mine, yours = matrix.unsqueeze(-3), matrix.unsqueeze(-4)
-    along = (offset.unsqueeze(-1) * mine).sum(dim=-2)
+    own = (between.unsqueeze(-1) * mine).sum(dim=-2)
+    theirs = (between.unsqueeze(-1) * yours).sum(dim=-2)
     # cosines between my axes (columns of my matrix) and yours: [..., M, M, mine, yours]
     cosines = (mine.unsqueeze(-1) * yours.unsqueeze(-2)).sum(dim=-3)
-    extent = (cosines.abs() * half[..., None, :, None, :]).sum(dim=-1)
-    gaps = along.abs() - half.unsqueeze(-2) - extent
+    cosines = torch.cat((cosines, theirs.unsqueeze(-2)), dim=-2)
+    kind = shapes(roundness)
+    extent = support(cosines * half[..., None, :, None, :], kind[..., None, :, None, :])
+    reaches = support(own * half.unsqueeze(-2), kind.unsqueeze(-2)).unsqueeze(-1)
+    reaches = torch.cat((half.unsqueeze(-2).expand(own.shape), reaches), dim=-1)
+    axes = torch.cat((mine.expand(*own.shape, 3), between.unsqueeze(-1)), dim=-1)
+    along = (offset.unsqueeze(-1) * axes).sum(dim=-2)
+    gaps = along.abs() - reaches - extent
     best = torch.softmax(gaps / 0.003, dim=-1)
-    normal = ((best * torch.tanh(along / 0.003)).unsqueeze(-2) * mine).sum(dim=-1)
+    normal = ((best * torch.tanh(along / 0.003)).unsqueeze(-2) * axes).sum(dim=-1)
     gap = gaps.amax(dim=-1)
     other_gap, other_normal = gap.transpose(-1, -2), -normal.transpose(-2, -3)
     share = torch.sigmoid((gap - other_gap) / 0.003).unsqueeze(-1)

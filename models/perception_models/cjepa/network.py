@@ -24,6 +24,7 @@ from perception_models.cjepa.kinematics import (
     VELOCITY,
     pairs,
     reach,
+    rolling,
     turned,
 )
 from perception_models.networks.transformer import Attention
@@ -31,8 +32,9 @@ from perception_models.networks.transformer import Attention
 HISTORY = 3
 FRAMES = HISTORY + 1
 _NEAR, _FADE = 0.03, 0.01
-_PAIR, _NODE, _ACTION = 18, 37, 5
+_PAIR, _NODE, _ACTION = 18, 45, 5
 _ROBOT_HALF, _ROBOT_MIDDLE = (0.012, 0.012, 0.092), 0.092
+_ROBOT_ROUND = (0.0, 0.0, 1.0)
 _NOWHERE = 9.0
 """Height of a robot that is not there, m."""
 _CHANGE = (0.3, 0.5, 2.0, 5.0)
@@ -50,6 +52,8 @@ class Scenes(NamedTuple):
         known: [B, 3, N] 1 where the state is known or believed, 0 where it is asked for. The first
             frame of an object is the anchor and always counts as known.
         size: [B, N, 3] box extents, m.
+        roundness: [B, N, 3] chance that the surface is round about each axis of the box: all 1 for
+            a ball, 1 for the axis of a cylinder, 0 for a box, 0.5 where nobody knows.
         physics: [B, N, 4] log mass and its variance, log friction and its variance.
         present: [B, N] 0 for padding and for objects that are left out.
         robot: [B, 4, 7] tip of the pusher, its velocity, and what is known of it: 1 all, 0.5 only
@@ -62,6 +66,7 @@ class Scenes(NamedTuple):
     beliefs: Tensor
     known: Tensor
     size: Tensor
+    roundness: Tensor
     physics: Tensor
     present: Tensor
     robot: Tensor
@@ -84,7 +89,6 @@ class CjepaNetwork(nn.Module):
         self.anchor = nn.Linear(width, width)
         self.mask = nn.Parameter(torch.randn(width) * 0.02)
         self.time = nn.Parameter(torch.randn(FRAMES, width) * 0.1)
-        self.embed_pair = nn.Linear(_PAIR, message)
         self.blocks = nn.ModuleList(_Block(width, heads, message) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, 12 + 2 + 6)
@@ -94,6 +98,7 @@ class CjepaNetwork(nn.Module):
             self.head.weight.mul_(0.3)
             self.head.bias.copy_(bias)
         self.register_buffer("robot_half", torch.tensor(_ROBOT_HALF))
+        self.register_buffer("robot_round", torch.tensor(_ROBOT_ROUND))
         self.register_buffer("smallest", torch.tensor(_SMALLEST))
         self.register_buffer("largest", torch.tensor(_LARGEST))
 
@@ -103,6 +108,7 @@ class CjepaNetwork(nn.Module):
         beliefs: Tensor,
         known: Tensor,
         size: Tensor,
+        roundness: Tensor,
         physics: Tensor,
         present: Tensor,
         robot: Tensor,
@@ -114,7 +120,7 @@ class CjepaNetwork(nn.Module):
             States [B, 3, N, 18] of the frames 1, 2 and 3 (the one ahead), and log standard
             deviations [B, 3, N, 6] as in `kinematics`.
         """
-        scene = Scenes(states, beliefs, known, size, physics, present, robot, interval)
+        scene = Scenes(states, beliefs, known, size, roundness, physics, present, robot, interval)
         last = _last_known(scene)
         everywhere = _continued(scene, last)
         tokens = self._tokens(scene, last)
@@ -152,17 +158,20 @@ class CjepaNetwork(nn.Module):
         return result
 
     def _edges(self, scene: Scenes, everywhere: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, 4, M, M, message] what each pair looks like, and [B, 4, M, M] how near it is."""
+        """[B, 4, M, M, _PAIR] what each pair looks like, and [B, 4, M, M] how near it is."""
         tip = scene.robot[..., None, :3]
         middle = torch.cat((tip[..., :2], tip[..., 2:] + _ROBOT_MIDDLE), dim=-1)
         upright = everywhere[..., :1, ROTATION] * 0 + torch.eye(3, device=tip.device).reshape(9)
         position = torch.cat((everywhere[..., POSITION], middle), dim=-2)
         rotation = torch.cat((everywhere[..., ROTATION], upright), dim=-2)
         velocity = torch.cat((everywhere[..., VELOCITY], scene.robot[..., None, 3:6]), dim=-2)
-        body = self.get_buffer("robot_half").expand(*scene.size.shape[:-2], 1, 3)
+        alone = (*scene.size.shape[:-2], 1, 3)
+        body = self.get_buffer("robot_half").expand(alone)
         half = torch.cat((scene.size / 2, body), dim=-2).unsqueeze(-3)
         half = half.expand(*position.shape)
-        found = pairs(position, rotation, half)
+        rod = self.get_buffer("robot_round").expand(alone)
+        roundness = torch.cat((scene.roundness, rod), dim=-2).unsqueeze(-3)
+        found = pairs(position, rotation, half, roundness.expand(*position.shape))
         relative = velocity.unsqueeze(-3) - velocity.unsqueeze(-2)
         closing = (relative * found.normal).sum(dim=-1, keepdim=True)
         away = found.offset.square().sum(dim=-1, keepdim=True).clamp(min=1e-8).sqrt()
@@ -192,7 +201,7 @@ class CjepaNetwork(nn.Module):
         others = 1 - torch.eye(count, device=there.device)
         both = there.unsqueeze(-1) * there.unsqueeze(-2) * others
         near = torch.sigmoid((_NEAR - found.gap) / _FADE) * both
-        return self.embed_pair(features), near
+        return features, near
 
     def _decoded(self, answer: Tensor, scene: Scenes, last: _Last) -> tuple[Tensor, Tensor]:
         """From numbers to states: changes since the object was last known."""
@@ -267,6 +276,7 @@ def _features(states: Tensor, beliefs: Tensor, scene: Scenes, anchor: Tensor) ->
     bottom = states[..., 2:3] - box[..., 2:3]
     moved = states[..., POSITION] - anchor.unsqueeze(-3)[..., POSITION]
     shape = (*states.shape[:-1], -1)
+    rolls = rolling(states[..., ROTATION], scene.roundness.unsqueeze(-3).expand(*shape[:-1], 3))
     return torch.cat(
         (
             moved.clamp(-1, 1) * 10,
@@ -280,9 +290,19 @@ def _features(states: Tensor, beliefs: Tensor, scene: Scenes, anchor: Tensor) ->
             scene.physics.unsqueeze(-3).expand(shape),
             beliefs[..., DEVIATIONS] * 0.3 + 1.0,
             beliefs[..., AGE].clamp(max=3.0),
+            rolls,
+            _rolled(rolls, states[..., VELOCITY].clamp(-3, 3)) * 2,
         ),
         dim=-1,
     )
+
+
+def _rolled(rolls: Tensor, velocity: Tensor) -> Tensor:
+    """[..., 2]: the part of a level velocity with which a body would roll, without sliding."""
+    xx, yy, _, xy, _, _ = rolls.unbind(dim=-1)
+    # what rolls towards x turns about y
+    x, y, _ = velocity.unbind(dim=-1)
+    return torch.stack((yy * x - xy * y, xx * y - xy * x), dim=-1)
 
 
 def _actions(scene: Scenes) -> Tensor:
@@ -304,7 +324,7 @@ class _Block(nn.Module):
         self.norm_messages = nn.LayerNorm(width)
         self.receive = nn.Linear(width, message)
         self.send = nn.Linear(width, message)
-        self.edge = nn.Linear(message, message)
+        self.edge = nn.Linear(_PAIR, message)
         self.collect = nn.Linear(message, width)
         self.norm_attention = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
@@ -321,8 +341,8 @@ class _Block(nn.Module):
         calm = self.norm_attention(tokens).transpose(-2, -3)
         count = calm.shape[-3]
         context = actions.unsqueeze(-3).expand(*actions.shape[:-2], count, *actions.shape[-2:])
-        attended = self.attention(torch.cat((calm, context), dim=-2))
-        tokens = tokens + attended[..., :FRAMES, :].transpose(-2, -3)
+        attended = self.attention(torch.cat((calm, context), dim=-2), first=FRAMES)
+        tokens = tokens + attended.transpose(-2, -3)
         hidden = torch.nn.functional.gelu(self.widen(self.norm_perceptron(tokens)))
         result: Tensor = tokens + self.narrow(hidden)
         return result

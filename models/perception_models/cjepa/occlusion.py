@@ -76,10 +76,13 @@ def hidden_batch(windows: Windows, cases: Occlusions) -> Batch:
 
 @torch.no_grad()
 def by_network(
-    call: Call, windows: Windows, cases: Occlusions, switches: Batch
+    call: Call, windows: Windows, cases: Occlusions, switches: Batch, told: Batch | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Where a network believes hidden objects [C, 20, 3], and log deviations [C, 20, 2]."""
-    batch = hidden_batch(windows, cases)
+    """Where a network believes hidden objects [C, 20, 3], and log deviations [C, 20, 2].
+
+    `told` replaces parts of the batch: what it is told of the robot, for instance.
+    """
+    batch = hidden_batch(windows, cases) | (told or {})
     found, spread = [], []
     for part in torch.split(torch.arange(len(cases.item)), 100):
         rows = {name: value[part] for name, value in batch.items()}

@@ -87,6 +87,21 @@ def observed(batch: Batch, switches: Batch) -> tuple[Tensor, Tensor, Tensor]:
     return seen, beliefs, batch["size"] * sensed
 
 
+def believed_roundness(batch: Batch, switches: Batch) -> Tensor:
+    """[B, N, 3] what is believed of `batch["round"]`.
+
+    A belief of 0.8 is right in 4 of 5 cases: with certainty c, drawn from 0.5 (unknown) to 1, the
+    truth is told with chance c, and believed with c. `switches["shape"]`: 0 nobody knows any shape,
+    1 as drawn, 2 all shapes are known. `batch["roundness"]`, if there, is believed instead.
+    """
+    if "roundness" in batch:
+        return batch["roundness"]
+    drawn = (batch["certainty"] + switches["shape"] - 1).clamp(0.5, 1.0).unsqueeze(-1)
+    right = (batch["mistaken"] < drawn).to(drawn.dtype)
+    told = right * batch["round"] + (1 - right) * (1 - batch["round"])
+    return told * drawn + (1 - told) * (1 - drawn)
+
+
 def masked(batch: Batch, switches: Batch) -> Tensor:
     """Which tokens of the history are hidden [B, 3, N]: 1 hidden, 0 known; never the first frame.
 
@@ -110,6 +125,7 @@ def loss(call: Call, batch: Batch, switches: Batch) -> Tensor:
     """Errors of masked history and of all futures, on the network's own roll-out; a scalar."""
     batch = told_of_robot(batch, switches)
     seen, beliefs, size = observed(batch, switches)
+    roundness = believed_roundness(batch, switches)
     hidden = masked(batch, switches)
     seen = _without_anchor(seen, hidden, switches["tube"])
     states, belief = seen[..., :HISTORY, :, :], beliefs[..., :HISTORY, :, :]
@@ -119,7 +135,7 @@ def loss(call: Call, batch: Batch, switches: Batch) -> Tensor:
     unseen = batch["hidden"].unsqueeze(-1)
     for step in range(horizon):
         answer, deviation = call(
-            states, belief, known, size, batch["physics"], batch["present"],
+            states, belief, known, size, roundness, batch["physics"], batch["present"],
             batch["robot"][..., step : step + HISTORY + 1, :], batch["interval"],
         )  # fmt: skip
         truth = batch["truth"][..., step + 1 : step + HISTORY + 1, :, :]
@@ -236,13 +252,14 @@ def roll(call: Call, batch: Batch, switches: Batch, observe: bool = False) -> tu
     """
     batch = told_of_robot(batch, switches)
     seen, beliefs, size = observed(batch, switches)
+    roundness = believed_roundness(batch, switches)
     states, belief = seen[:, :HISTORY], beliefs[:, :HISTORY]
     known = torch.ones_like(states[..., 0])
     unseen = batch["hidden"][:, :, None] if observe else torch.ones_like(states[:, 0, :, :1])
     found, spread = [], []
     for step in range(batch["truth"].shape[1] - HISTORY):
         answer, deviation = call(
-            states, belief, known, size, batch["physics"], batch["present"],
+            states, belief, known, size, roundness, batch["physics"], batch["present"],
             batch["robot"][:, step : step + HISTORY + 1], batch["interval"],
         )  # fmt: skip
         last, free = _settled(states[:, -1], answer[:, -1], size, batch, step)

@@ -18,8 +18,11 @@ from perception_simulation.model import PUSHER_LENGTH, PUSHER_RADIUS
 _MAIN, _REMOVED = 0.6, 0.2
 _MOVING = 0.05
 _REST_WEIGHT = 0.1
+_STRUCK = 0.1
+"""Meters a second that an object gains from one frame to the next if it is struck."""
 _HIGH = 3.0
 _STALE = 0.15
+_TOLD, _UNTOLD = 0.4, 0.35
 PUSHER_SIZE = (2 * PUSHER_RADIUS, 2 * PUSHER_RADIUS, PUSHER_LENGTH + 2 * PUSHER_RADIUS)
 PUSHER_MIDDLE = PUSHER_SIZE[2] / 2
 
@@ -44,8 +47,8 @@ class Windows:
         """A batch of windows of three frames and `horizon` more, turned at random.
 
         Three fifths show what happened, a fifth what had happened without an object, a fifth
-        without the push. Windows in which something moves are preferred. With `pusher`, the pusher
-        is among the objects.
+        without the push. Windows in which something moves are preferred, and more so those in which
+        something is struck. With `pusher`, the pusher is among the objects.
         """
         frames = HISTORY + horizon
         main, branch = self._weighted(frames)
@@ -103,6 +106,7 @@ class Windows:
             "truth": states,
             "robot": robot_token(robot),
             "size": e.size[row],
+            "round": roundness(e.size[row]),
             "physics": e.physics[row],
             "present": present,
         }
@@ -111,6 +115,16 @@ class Windows:
 def full_states(states: Tensor) -> Tensor:
     """[..., 13] as recorded to [..., 18]."""
     return torch.cat((states[..., :3], rotation_matrix(states[..., 3:7]), states[..., 7:]), dim=-1)
+
+
+def roundness(size: Tensor) -> Tensor:
+    """[..., 3]: 1 for the axes about which simulated bodies are round.
+
+    Told from exact extents [..., 3]: the other two are equal, which those of drawn boxes never are.
+    """
+    first, second, third = size.unbind(dim=-1)
+    equal = torch.stack((second - third, third - first, first - second), dim=-1).abs() < 1e-6
+    return (equal & (size > 0)).float()
 
 
 def robot_token(robot: Tensor) -> Tensor:
@@ -136,12 +150,14 @@ def with_pusher(batch: Batch) -> Batch:
     count = len(robot)
     there = robot[:, :1, 6]
     size = robot.new_tensor(PUSHER_SIZE).expand(count, 1, 3)
+    rod = robot.new_tensor([0.0, 0.0, 1.0]).expand(count, 1, 3)
     physics = robot.new_tensor([0.0, 0.02, math.log(0.4), 0.005]).expand(count, 1, 4)
     present = torch.cat((batch["present"], there), dim=1)
     return {
         **batch,
         "truth": torch.cat((batch["truth"], body[:, :, None]), dim=2),
         "size": torch.cat((batch["size"], size), dim=1),
+        "round": torch.cat((batch["round"], rod), dim=1),
         "physics": torch.cat((batch["physics"], physics), dim=1),
         "present": present,
         "pusher": torch.cat((torch.zeros_like(batch["present"]), torch.ones_like(there)), dim=1),
@@ -166,7 +182,7 @@ def believed(physics: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def chances(shape: torch.Size, generator: torch.Generator) -> Batch:
-    """The random numbers of a batch [B, T, N, 18]: noise, masks, what is hidden.
+    """The random numbers of a batch [B, T, N, 18]: noise, masks, what is hidden, who knows shapes.
 
     They are drawn here and used by the loss, so that all ablations share them.
     """
@@ -178,7 +194,7 @@ def chances(shape: torch.Size, generator: torch.Generator) -> Batch:
     level = uniform(count, 1).clamp(min=0.25) - 0.25
     stale = uniform(count, objects)
     level = torch.where(stale < _STALE, 1.0 + 8.0 * uniform(count, objects), level)
-    return {
+    drawn = {
         "noise": torch.randn((count, frames, objects, 12), generator=generator),
         "size_noise": torch.randn((count, objects, 3), generator=generator),
         "level": level,
@@ -190,10 +206,17 @@ def chances(shape: torch.Size, generator: torch.Generator) -> Batch:
         "token": uniform(count, HISTORY, objects),
         "hidden": torch.where(uniform(count, 1) < 0.5, 1.0, (uniform(count, objects) < 0.5) * 1.0),
     }
+    told, doubt = uniform(count, objects), 0.6 + 0.4 * uniform(count, objects)
+    unknown = torch.where(told < _TOLD + _UNTOLD, 0.5, doubt)
+    drawn["certainty"] = torch.where(told < _TOLD, 1.0, unknown)
+    drawn["mistaken"] = uniform(count, objects, 3)
+    return drawn
 
 
 def _liveliness(states: Tensor, present: Tensor, frames: int) -> Tensor:
     speed = states[..., 12:15].norm(dim=-1) * present
     moving = (speed.amax(dim=-1) > _MOVING).float()
     windows: Tensor = moving.unfold(-1, frames, 1).mean(dim=-1)
-    return _REST_WEIGHT + windows
+    faster = (speed[..., 1:, :] - speed[..., :-1, :]).amax(dim=-1) > _STRUCK
+    struck: Tensor = faster.float().unfold(-1, frames - 1, 1).amax(dim=-1)
+    return _REST_WEIGHT + windows + struck

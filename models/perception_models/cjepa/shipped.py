@@ -16,7 +16,17 @@ from perception_nodes.arrays import Floats
 from perception_nodes.cjepa.turning import averaged
 from perception_nodes.model_cards import weights_folder
 
-NAMES = ("states", "beliefs", "known", "size", "physics", "present", "robot", "interval")
+NAMES = (
+    "states",
+    "beliefs",
+    "known",
+    "size",
+    "roundness",
+    "physics",
+    "present",
+    "robot",
+    "interval",
+)
 """Inputs of the network, in order."""
 
 

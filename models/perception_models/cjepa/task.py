@@ -30,7 +30,7 @@ from perception_models.task import VALIDATION, Signature
 from perception_nodes.cjepa.model import MAX_BODIES
 from perception_nodes.ros.parameters import count, number, switch
 
-_FULL = {"masks": 1.0, "token": 0.0, "tube": 0.0, "noise": 1.0, "robot": 1.0}
+_FULL = {"masks": 1.0, "token": 0.0, "tube": 0.0, "noise": 1.0, "robot": 1.0, "shape": 1.0}
 FACTORS = {
     f"{slots} {robot} {masks}": {
         **_FULL,
@@ -48,10 +48,11 @@ ABLATIONS = {
     "no_mask": {**_FULL, "masks": 0.0},
     "token_mask": {**_FULL, "token": 1.0},
     "tube_mask": {**_FULL, "tube": 1.0},
+    "no_shape": {**_FULL, "shape": 0.0},
     **{name.replace(" ", "_"): switches for name, switches in FACTORS.items()},
 }
 """Those that treat the pusher as an object need `pusher=true` in the configuration."""
-_SCENES = ("few", "few", "many", "few", "few", "few", "tosses", "few")
+_SCENES = ("few", "few", "many", "few", "few", "many", "tosses", "few")
 """What updates take their windows from, in turn; real tosses where their file is there."""
 RANGES = {"batch": (1, 4, 1200), "objects": (1, 6, MAX_BODIES)}
 """Four directions are asked at once; the largest batch is 300 candidates in each of them."""
@@ -61,17 +62,17 @@ RANGES = {"batch": (1, 4, 1200), "objects": (1, 6, MAX_BODIES)}
 class Configuration(TrainingConfiguration):
     """The world model's size and how long it looks ahead."""
 
-    steps: int = count(4500, "updates of the weights", 1, 10_000_000)
+    steps: int = count(7500, "updates of the weights", 1, 10_000_000)
     batch: int = count(64, "windows an update", 1, 65536)
     rest_rate: float = number(2e-3, "learning rate of AdamW for the rest", 0.0, 10.0)
     clip: float = number(5.0, "largest gradient norm of a cell; 0: any", 0.0, 1e6)
     longest_horizon: int = count(4, "frames that a loss looks ahead at most", 1, 64)
-    evaluate_every: int = count(1500, "updates between validations", 1, 10_000_000)
+    evaluate_every: int = count(2500, "updates between validations", 1, 10_000_000)
     width: int = count(64, "of a token", 16, 1024)
     depth: int = count(2, "blocks", 1, 24)
     heads: int = count(4, "of the attention", 1, 32)
     message: int = count(48, "width of the messages between objects", 4, 512)
-    own: float = number(0.22, "share of the updates on own roll-outs", 0.0, 1.0)
+    own: float = number(0.2, "share of the updates on own roll-outs", 0.0, 0.5)
     pusher: bool = switch(False, "offer the pusher as an object to the ablations without robot")
     episodes: int = count(3000, "training episodes with few objects", 100, 3000)
 
@@ -85,8 +86,8 @@ class CjepaTask:
         "ahead, repeatable, with standard deviations; from states, not from images."
     )
     limits = (
-        "Knows the boxes of objects, not their shapes; one level support; rigid things of 3 cm to "
-        "half a meter; ten objects at most in training."
+        "Knows boxes, balls and cylinders; one level support; rigid things of 3 cm to half a "
+        "meter; ten objects at most in training."
     )
     ablations: Mapping[str, Mapping[str, float]] = ABLATIONS
     metric = "error_1s"
@@ -102,7 +103,7 @@ class CjepaTask:
         file = toss_file()
         found: dict[str, Windows | Tosses] = {
             "few": Windows(episodes("training", "few", few)),
-            "many": Windows(episodes("training", "many", max(few // 30, 100))),
+            "many": Windows(episodes("training", "many", max(few // 5, 100))),
         }
         found["tosses"] = Tosses(tosses(file, "training")) if file else found["few"]
         return found
@@ -113,9 +114,11 @@ class CjepaTask:
         return CjepaNetwork(c.width, c.heads, c.depth, c.message)
 
     def batch(self, step: int, seed: int, horizon: int) -> Batch:
-        """Windows of three frames and those to foresee: one at first, then `horizon`."""
+        """Windows of three frames and those to foresee: one, or `horizon` in the second half."""
         c = self.configuration
-        alone = step < (1 - c.own) * c.steps
+        # on own roll-outs while the learning rate still is one: in turn with single steps
+        share = 2 * c.own
+        alone = 2 * step < c.steps or int((step + 1) * share) == int(step * share)
         crowd = _SCENES[step % len(_SCENES)]
         generator = stream("cjepa", "training", seed, step)
         drawn = self._training[crowd].draw(c.batch, 1 if alone else horizon, generator, c.pusher)
@@ -172,8 +175,8 @@ class CjepaTask:
         """Three frames of the objects and four of the robot in, three frames out."""
         scene = example()
         dynamic = {name: {0: "batch"} for name in scene}
-        for name, axis in {"states": 2, "beliefs": 2, "known": 2, "size": 1, "physics": 1,
-                           "present": 1}.items():  # fmt: skip
+        for name, axis in {"states": 2, "beliefs": 2, "known": 2, "size": 1, "roundness": 1,
+                           "physics": 1, "present": 1}.items():  # fmt: skip
             dynamic[name][axis] = "objects"
         outputs = ("next_states", "log_deviations")
         return Signature(scene, outputs, dynamic, ranges=RANGES)
@@ -190,6 +193,7 @@ def example() -> dict[str, Tensor]:
         "beliefs": beliefs[:, :HISTORY],
         "known": 1 - rollout.masked(batch, switches),
         "size": size,
+        "roundness": rollout.believed_roundness(batch, switches),
         "physics": batch["physics"],
         "present": batch["present"],
         "robot": batch["robot"][:, :FRAMES],

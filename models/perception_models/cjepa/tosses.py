@@ -98,6 +98,7 @@ def toss_batch(truth: Tensor, generator: torch.Generator) -> Batch:
         "truth": truth,
         "robot": robot,
         "size": torch.full((count, 1, 3), EDGE),
+        "round": torch.zeros(count, 1, 3),
         "physics": belief.expand(count, 1, 4),
         "present": torch.ones(count, 1),
         "interval": torch.full((count,), PERIOD * STRIDE),

@@ -25,22 +25,26 @@ class Attention(nn.Module):
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, bias: Tensor | None = None, first: int | None = None
+    ) -> Tensor:
         """Attend.
 
         Args:
             tokens: [..., N, D].
             bias: Added to the logits, broadcast to [..., heads, N, N]; -inf hides a token.
+            first: Only so many tokens ask (all: none given); the others are looked at.
         """
         split = (*tokens.shape[:-1], self.heads, -1)
-        query = self.query(tokens).reshape(split).transpose(-2, -3)
+        asking = tokens[..., :first, :]
+        query = self.query(asking).reshape(*asking.shape[:-1], self.heads, -1).transpose(-2, -3)
         key = self.key(tokens).reshape(split).transpose(-2, -3)
         value = self.value(tokens).reshape(split).transpose(-2, -3)
         logits = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
         if bias is not None:
             logits = logits + bias
         mixed = torch.softmax(logits, dim=-1) @ value
-        joined: Tensor = self.output(mixed.transpose(-2, -3).reshape(tokens.shape))
+        joined: Tensor = self.output(mixed.transpose(-2, -3).reshape(asking.shape))
         return joined
 
 
