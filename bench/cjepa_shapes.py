@@ -21,7 +21,7 @@ from common import write_result
 from scipy.optimize import minimize
 
 from perception_nodes.arrays import Floats
-from perception_nodes.objects.shape import COMMON, POWER, chances, residuals
+from perception_nodes.objects.shape import COMMON, POWER, chances, residuals, roundness
 from perception_nodes.objects.sighting import Sighting
 from perception_nodes.scene import ObjectState, Truth
 from perception_nodes.viewrope.depth_finder import DepthFinder
@@ -105,7 +105,6 @@ def figures(found: list[Look]) -> dict[str, Any]:
     bins = np.minimum((round_about * 5).astype(int), 4)
     return {
         "count": len(found),
-        "said": [[int(s), *r] for s, r in zip(shape, round_about.round(3).tolist(), strict=True)],
         "right": int((said.argmax(axis=1) == shape).sum()),
         "confusion": [
             [int(((shape == i) & (said.argmax(axis=1) == j)).sum()) for j in range(5)]
@@ -118,6 +117,11 @@ def figures(found: list[Look]) -> dict[str, Any]:
             if (bins == b).any()
         ],
     }  # fmt: skip
+
+
+def said(found: list[Look]) -> list[list[float]]:
+    """Of each the true shape and the chances to be round about x, y and z."""
+    return [[look.shape, *roundness(look.fits).round(3).tolist()] for look in found]
 
 
 def fit(found: list[Look]) -> tuple[float, list[float]]:
@@ -146,7 +150,8 @@ def main() -> None:
     if args.fit:
         print("POWER, COMMON =", *fit(found))
         return
-    result = {"sightings": figures(found), "objects": figures(by_object(found))}
+    whole = by_object(found)
+    result = {"sightings": figures(found), "objects": figures(whole) | {"said": said(whole)}}
     for name, row in result.items():
         print(name, row)
     write_result("cjepa_shapes", {"names": NAMES, "power": POWER, "common": COMMON, **result})
