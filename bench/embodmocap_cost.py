@@ -1,6 +1,7 @@
 """What it costs to follow people, keypoints given: processor time of one core a moment and person.
 
-A moment is one image of each camera. Walkers are filmed with noise; one thread.
+A moment is one image of each camera; what a calibration needs is kept. Walkers are filmed with
+noise; one thread.
 
 python bench/embodmocap_cost.py
 """
@@ -18,6 +19,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402  (the libraries read the number of threads when they load)
 from common import write_result  # noqa: E402
 
+from perception_nodes.embodmocap.fusion import PeopleFusion, Upkeep  # noqa: E402
 from perception_nodes.embodmocap.observation import Noise  # noqa: E402
 from perception_nodes.embodmocap.tracker import BodyTracker  # noqa: E402
 from perception_simulation.people.filming import Errors, Filming  # noqa: E402
@@ -28,7 +30,7 @@ _PEOPLE = (1, 4)
 
 
 def main() -> None:
-    """Measure one and two cameras, with and without depth, one and four people."""
+    """Measure one and two cameras, with and without depth, one and four people; calibration."""
     argparse.ArgumentParser(description=__doc__).parse_known_args()  # any tier is the same
     figures: dict[str, Any] = {"cases": []}
     for people in _PEOPLE:
@@ -44,16 +46,35 @@ def main() -> None:
                 case |= measure(moments, depth)
                 figures["cases"].append(case)
                 print(case)
+    figures["calibration"] = calibration()
+    print(figures["calibration"])
     write_result("embodmocap_cost", figures)
+
+
+def calibration() -> dict[str, float]:
+    """Milliseconds of the processor of a calibration, every half a second, of one walker."""
+    film = Filming([WalkingMotion()], _SECONDS, Errors())
+    noise = Noise(depth=0.01)
+    fusion = PeopleFusion(BodyTracker(noise), noise, Upkeep(), film.room)
+    spent = []
+    for number, take in enumerate(film):
+        name = take.view.keypoints.camera_name
+        fusion.update([take.view], {name: take.background} if number % 20 < 2 else {})
+        if number % 30 == 29:
+            began = time.process_time()
+            fusion.calibrate()
+            spent.append(1e3 * (time.process_time() - began))
+    return {"median": float(np.median(spent)), "most": float(np.max(spent))}
 
 
 def measure(moments: list[list[Any]], depth: bool) -> dict[str, float]:
     """Milliseconds of the processor a moment and person, median and 99th percentile."""
-    tracker = BodyTracker(Noise(depth=0.01), depth=depth)
+    noise = Noise(depth=0.01)
+    fusion = PeopleFusion(BodyTracker(noise, depth=depth), noise)
     spent = []
     for number, views in enumerate(moments):
         began = time.process_time()
-        known = tracker.update(views)
+        known = fusion.update(views)
         if number >= _SETTLED and known:
             spent.append(1e3 * (time.process_time() - began) / len(known))
     return {"median": float(np.median(spent)), "p99": float(np.percentile(spent, 99)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,8 @@ class Sightings:
     def __init__(self, noise: Noise, window: float) -> None:
         self._noise = noise
         self._window = round(window * 1e9)
-        self._seen: dict[tuple[str, str], deque[tuple[int, Floats]]] = {}
+        self._seen: dict[tuple[str, str], deque[tuple[int, View, int]]] = {}
+        self._rays: dict[tuple[str, str], tuple[tuple[int, int], Floats]] = {}
 
     def add(self, person: str, view: View, index: int) -> None:
         """Keep what a view, its pose as transforms give it, shows of a person."""
@@ -56,16 +58,18 @@ class Sightings:
         kept = self._seen.setdefault((person, name), deque())
         if kept and stamp <= kept[-1][0]:
             return
-        kept.append((stamp, _rays(view, index, self._noise)))
+        kept.append((stamp, view, index))
         for key, series in list(self._seen.items()):
             while series and series[0][0] < stamp - self._window:
                 series.popleft()
             if not series:
                 del self._seen[key]
+                self._rays.pop(key, None)
 
     def clear(self) -> None:
         """Forget all."""
         self._seen.clear()
+        self._rays.clear()
 
     def cameras(self) -> tuple[str, ...]:
         """Names of the cameras that saw somebody, in order."""
@@ -73,7 +77,7 @@ class Sightings:
 
     def times(self, since: int = 0) -> tuple[int, int]:
         """The first and the last stamp of what is kept after one, ns; 0 without any."""
-        kept = [stamp for series in self._seen.values() for stamp, _ in series if stamp > since]
+        kept = [part[0] for series in self._seen.values() for part in series if part[0] > since]
         return (min(kept), max(kept)) if kept else (0, 0)
 
     def together(self, cameras: tuple[str, ...], delays: dict[str, float], since: int = 0) -> Rays:
@@ -105,26 +109,30 @@ class Sightings:
         kept = self._seen.get((person, camera))
         if not kept:
             return None
-        stamps = np.array([stamp for stamp, _ in kept], dtype=np.int64) + round(delay * 1e9)
-        return stamps, np.array([rays for _, rays in kept])
+        stamps = np.array([part[0] for part in kept], dtype=np.int64) + round(delay * 1e9)
+        last = kept[-1][0]
+        known = self._rays.get((person, camera))
+        if known is None or known[0] != (len(kept), last):
+            known = (len(kept), last), _rays([part[1:] for part in kept], self._noise)
+            self._rays[person, camera] = known
+        return stamps, known[1]
 
 
-def _rays(view: View, index: int, noise: Noise) -> Floats:
-    """(17, 9): center, direction, range, information of both."""
-    seen = observe([(view, index)], noise)
-    local = np.ones((COUNT, 3))
-    local[:, :2] = (seen.pixels[0] - seen.principal[0]) / seen.focal[0]
+def _rays(views: Sequence[tuple[View, int]], noise: Noise) -> Floats:
+    """(T, 17, 9): center, direction, range, information of both."""
+    seen = observe(views, noise)
+    local = np.ones((len(views), COUNT, 3))
+    local[..., :2] = (seen.pixels - seen.principal[:, None]) / seen.focal[:, None]
     stretch = np.linalg.norm(local, axis=-1)
-    deep = seen.depth_information[0] > 0.0
-    depth = np.where(
-        deep, seen.depths[0], np.mean(seen.depths[0][deep]) if deep.any() else _TYPICAL
-    )
-    values = np.zeros((COUNT, 9))
-    values[:, :3] = seen.center[0]
-    values[:, 3:6] = (local / stretch[:, None]) @ seen.rotation[0].T
-    values[:, 6] = depth * stretch
-    values[:, 7] = seen.pixel_information[0] * seen.focal[0, 0] ** 2 * stretch**-2
-    values[:, 8] = seen.depth_information[0]
+    deep = seen.depth_information > 0.0
+    count = deep.sum(axis=1)
+    usual = np.where(count, seen.depths.sum(axis=1) / np.maximum(count, 1), _TYPICAL)
+    values = np.zeros((len(views), COUNT, 9))
+    values[..., :3] = seen.center[:, None]
+    values[..., 3:6] = (local / stretch[..., None]) @ np.swapaxes(seen.rotation, 1, 2)
+    values[..., 6] = np.where(deep, seen.depths, usual[:, None]) * stretch
+    values[..., 7] = seen.pixel_information * seen.focal[:, :1] ** 2 * stretch**-2
+    values[..., 8] = seen.depth_information
     return values
 
 
