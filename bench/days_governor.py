@@ -23,11 +23,11 @@ import numpy as np
 from common import write_result
 from days_gate import WARM_UP, Film, at_share, record, row, used
 
+from perception_nodes.gate.calibration import Known
 from perception_nodes.gate.governor import NOMINAL, Governor
 from perception_nodes.gate.source import GatedSource
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
-from perception_nodes.scene import Frame, Slots
 from perception_nodes.viewrope.depth_finder import DepthFinder
 from perception_nodes.viewrope.source import SlotSource
 
@@ -36,28 +36,14 @@ HEADROOM = 1.15
 """Time between frames, of what a frame takes that is searched, when nothing else runs."""
 
 
-class Known:
-    """Gives the slots that were found once."""
-
-    model_id = "known"
-
-    def __init__(self, film: Film) -> None:
-        self._slots = {slots.stamp: slots for slots in film.slots}
-
-    def find(self, frame: Frame) -> Slots:
-        """Those of the frame."""
-        return self._slots[frame.stamp]
-
-    def reset(self) -> None:
-        """Nothing depends on the past."""
-
-
 def governed(films: Sequence[Film], budget: float) -> tuple[list[list[bool]], Governor]:
     """Which frames are searched; the governor goes on through all of them."""
     governor, result = Governor(budget, nominal=NOMINAL), []
     for film in films:
         pipeline = Pipeline(
-            GatedSource(Known(film), governor=governor), ObjectTracker(), governor=governor
+            GatedSource(Known(list(zip(film.frames, film.slots, strict=True))), governor=governor),
+            ObjectTracker(),
+            governor=governor,
         )
         result.append([not pipeline.process(frame).slots.rested for frame in film.frames])
     return result, governor

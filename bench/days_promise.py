@@ -12,56 +12,31 @@ object; here it is computed for every skip, the online way sees that of one in s
 from __future__ import annotations
 
 import argparse
-import copy
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from common import write_result
-from days_gate import LONGEST, WARM_UP, WORST, Film, gate, record
+from days_gate import WORST, Film, record
 
+from perception_nodes.gate.calibration import THRESHOLDS, Known, errors_of_skips
 from perception_nodes.gate.conformal import choose_threshold
-from perception_nodes.gate.promise import RISK, Promise, corrected
-from perception_nodes.objects.tracker import ObjectTracker
+from perception_nodes.gate.promise import RISK, Promise
+from perception_nodes.gate.source import GatedSource
 
 TOLERANCES = (0.02, 0.03, 0.05)
-THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08)
 
 
-class Fixed:
-    """A threshold that stays."""
-
-    def __init__(self, threshold: float) -> None:
-        self.threshold = threshold
-
-    def audited(self) -> bool:
-        """Never."""
-        return False
-
-    def learn(self, error: float) -> None:
-        """Nothing."""
-
-
-def skips(film: Film, rule: Fixed | Promise) -> tuple[list[float], int]:
-    """Errors of the frames that are not searched, and how many are searched after the start."""
-    tracker, errors, searched, last = ObjectTracker(), [], 0, 0
-    for k, (frame, slots) in enumerate(zip(film.frames, film.slots, strict=True)):
-        forced = k < WARM_UP or k - last >= LONGEST
-        look = forced or gate(film, last, k) > rule.threshold
-        audit = not look and rule.audited()
-        if look or audit:
-            believed = tracker.states()
-            states, _ = tracker.update(frame, slots)
-            if audit:
-                rule.learn(corrected(believed, states))
-            last, searched = k, searched + (k >= WARM_UP)
-            continue
-        other = copy.deepcopy(tracker)
-        believed = tracker.states()
-        errors.append(min(WORST, corrected(believed, other.update(frame, slots)[0])))
-        tracker.update(frame, replace(slots, items=(), rested=True))
-    return errors, searched
+def skips(film: Film, rule: float | Promise) -> tuple[list[float], int]:
+    """Errors of the frames that are not searched, and how many are searched."""
+    looks = list(zip(film.frames, film.slots, strict=True))
+    gate = GatedSource(Known(looks))
+    if isinstance(rule, Promise):
+        gate.promise = rule
+    else:
+        gate.threshold = rule
+    errors = [min(WORST, error) for error in errors_of_skips(looks, gate)]
+    return errors, gate.frames - gate.rested
 
 
 def told(found: Sequence[tuple[list[float], int]], frames: int, tolerance: float) -> dict[str, Any]:
@@ -89,34 +64,33 @@ def main() -> None:
     for seed in range(600, 600 + args.calibration):
         film = record(seed)
         for threshold, rows in calibration.items():
-            rows.append(skips(film, Fixed(threshold))[0])
+            rows.append(skips(film, threshold)[0])
         print(seed, flush=True)
-    rules: dict[tuple[str, float], Fixed | Promise] = {}
+    rules: dict[tuple[str, float], float | Promise] = {}
     for tolerance in TOLERANCES:
         alone = {t: [[e] for row in rows for e in row] for t, rows in calibration.items()}
         single = choose_threshold(alone, tolerance, RISK)
         grouped = choose_threshold(calibration, tolerance, RISK)
-        rules["one sample", tolerance] = Fixed(single)
-        rules["by sequence", tolerance] = Fixed(grouped)
+        rules["one sample", tolerance] = single
+        rules["by sequence", tolerance] = grouped
         rules["online", tolerance] = Promise(tolerance, threshold=max(single, THRESHOLDS[0]))
     for seed in range(500, 500 + args.sequences):
         film = record(seed)
-        frames += len(film.frames) - WARM_UP
+        frames += len(film.frames)
         fixed: dict[float, tuple[list[float], int]] = {}
         for key, rule in rules.items():
-            if isinstance(rule, Fixed):
-                if rule.threshold not in fixed:
-                    fixed[rule.threshold] = skips(film, rule)
-                found = fixed[rule.threshold]
-            else:
+            if isinstance(rule, Promise):
                 found = skips(film, rule)
+            else:
+                found = fixed[rule] = fixed.get(rule) or skips(film, rule)
             results.setdefault(key, []).append(found)
         print(seed, flush=True)
     rows = []
     for (way, tolerance), found_by_film in results.items():
         rule = rules[way, tolerance]
+        threshold = rule.threshold if isinstance(rule, Promise) else rule
         rows.append({"way": way, "tolerance_mm": 1e3 * tolerance, "threshold_mm":
-                     1e3 * rule.threshold, **told(found_by_film, frames, tolerance)})  # fmt: skip
+                     1e3 * threshold, **told(found_by_film, frames, tolerance)})  # fmt: skip
         if isinstance(rule, Promise):
             rows[-1] |= {"audits": rule.audits, "broken": rule.broken}
         print(rows[-1], flush=True)

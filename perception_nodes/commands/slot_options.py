@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_slot_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--slots`, `--gate`, `--budget`, `--promise` and `--device`."""
+    """Add `--slots`, `--gate`, `--threshold`, `--budget`, `--promise` and `--device`."""
     parser.add_argument(
         "--slots",
         choices=SOURCES,
@@ -25,6 +25,12 @@ def add_slot_options(parser: argparse.ArgumentParser) -> None:
         "--gate",
         action="store_true",
         help="search only images in which something moved; predict objects in the others",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="METERS",
+        help="with --gate: how far an outline may move unnoticed (0.02; see calibrate-gate)",
     )
     parser.add_argument(
         "--budget",
@@ -50,8 +56,11 @@ def chosen_source(args: argparse.Namespace) -> SlotSource:
         ModelError: Its network is missing, not what its card says, or can't be loaded.
         ConfigurationError: The budget or the promise is impossible, or there is no gate to keep it.
     """
-    if not args.gate and (args.budget is not None or args.promise is not None):
-        raise ConfigurationError("--budget and --promise say nothing without --gate", "add --gate")
+    asked = (args.threshold, args.budget, args.promise)
+    if not args.gate and asked != (None, None, None):
+        raise ConfigurationError(
+            "--threshold, --budget and --promise say nothing without --gate", "add --gate"
+        )
     source = make_source(args.slots, args.device)
     if not args.gate:
         return source
@@ -62,4 +71,4 @@ def chosen_source(args: argparse.Namespace) -> SlotSource:
     if args.budget is not None:  # a replay that keeps no pace with the clock is the same each time
         keeps_pace = getattr(args, "live", False)
         governor = Governor(args.budget, nominal=None if keeps_pace else NOMINAL)
-    return gated(source, governor, args.promise)
+    return gated(source, governor, args.promise, args.threshold)

@@ -146,24 +146,36 @@ class GatedSource:
         return facts
 
 
-def gated(source: SlotSource, governor: Governor | None, tolerance: float | None) -> GatedSource:
+def gated(
+    source: SlotSource,
+    governor: Governor | None = None,
+    tolerance: float | None = None,
+    threshold: float | None = None,
+) -> GatedSource:
     """A source that rests while nothing happens.
 
     Args:
         source: What finds objects.
         governor: Keeps a budget; None to search as many frames as show that something moved.
         tolerance: Meters that nine of ten skipped frames shall keep; None to promise nothing.
+        threshold: Meters that an outline may move unnoticed, with a promise at first; None for the
+            default. A governor owns it.
 
     Raises:
-        ConfigurationError: The tolerance can't be promised, or both were asked for.
+        ConfigurationError: The tolerance can't be promised, or two were asked for that exclude
+            each other.
     """
     if governor is not None and tolerance is not None:
         raise ConfigurationError(
             "a budget and a promise can't both be kept", "ask for one of the two"
         )
+    if governor is not None and threshold is not None:
+        raise ConfigurationError("a budget owns the threshold", "ask for one of the two")
+    start = THRESHOLD if threshold is None else threshold
     return GatedSource(
         source,
+        start,
         color=type(source) is not DepthFinder,
         governor=governor,
-        promise=None if tolerance is None else Promise(tolerance),
+        promise=None if tolerance is None else Promise(tolerance, threshold=start),
     )
