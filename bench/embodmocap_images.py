@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import cv2
@@ -37,7 +38,7 @@ class Kept:
     """Takes of a film, to be followed again and again without rendering it anew."""
 
     def __init__(self, film: Rendered, takes: list[Take]) -> None:
-        self.people, self.room, self.truth = film.people, film.room, film.truth
+        self.people, self.room, self.truth = film.people, film.room, cache(film.truth)
         self._takes = takes
 
     def __iter__(self) -> Iterator[Take]:

@@ -22,7 +22,7 @@ OFFSET_UNIT = 32.0
 """Pixels of the network's image that an offset of 1 is long."""
 _MOST = 20
 _NEAREST_SIZE = 24.0
-_REACH = 0.16
+_REACH = 0.25
 _PEAKS = 2 * _MOST
 
 
@@ -38,7 +38,7 @@ class Decoding:
         group: Expect joints by offsets; without, every joint goes to the middle next to it.
     """
 
-    person: float = 0.5
+    person: float = 0.55
     joint: float = 0.12
     joints: int = 5
     refine: bool = True
