@@ -5,20 +5,30 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from people_views import LENS, toward
 
 from perception_nodes.embodmocap.keypoints import COARSE, FINE, OFFSET_UNIT, Decoding, decode
-from perception_nodes.embodmocap.learned import LearnedKeypoints
+from perception_nodes.embodmocap.learned import LearnedKeypoints, learned_keypoints
 from perception_nodes.embodmocap.skeleton import COUNT, INDEX
 from perception_nodes.errors import ModelError
 from perception_nodes.scene import Frame
 from perception_simulation.people.walking import WalkingMotion
 
 WIDTH, HEIGHT = 320, 240
+PERSON = Path(__file__).parent / "rendered_person.jpg"
+"""Made by perception_models/keypoints from the body model anny (its meshes are CC0)."""
+JOINTS_OF_PERSON = np.array([
+    [265, 23], [268, 21], [263, 20], [271, 23], [258, 20], [276, 38], [247, 38], [292, 56],
+    [224, 48], [314, 55], [205, 55], [264, 82], [248, 81], [269, 117], [236, 114], [269, 150],
+    [227, 146],
+])  # fmt: skip
 
 
 def person(left: float, size: float = 100.0) -> np.ndarray:
@@ -171,3 +181,18 @@ def test_a_network_of_something_else_is_refused_by_name() -> None:
     network.outputs = {"y": (1, 4)}
     with pytest.raises(ModelError, match="perfect-0 finds no keypoints"):
         LearnedKeypoints(network)
+
+
+def test_the_shipped_network_finds_a_rendered_person_and_nobody_in_an_empty_image() -> None:
+    source = learned_keypoints("cpu")
+    picture = np.asarray(cv2.imread(str(PERSON), cv2.IMREAD_COLOR))[..., ::-1]
+    seen = replace(frame(320, 240), color=np.ascontiguousarray(picture))
+    found, again = source.find(seen), source.find(seen)
+    assert len(found.pixels) == 1
+    apart = np.linalg.norm(found.pixels[0] - JOINTS_OF_PERSON, axis=1)
+    assert np.nanmedian(apart) < 6.0
+    assert (apart < 15.0).sum() >= 13
+    assert (found.pixels.tobytes(), found.confidence.tobytes()) == (
+        again.pixels.tobytes(), again.confidence.tobytes()
+    )  # fmt: skip
+    assert source.find(frame(320, 240)).pixels.shape == (0, COUNT, 2)
