@@ -276,9 +276,10 @@ def _masking(figures: dict[str, Any]) -> str:
         )
         parts.append(
             f"Tier {tier}: {run['parameters']} parameters, {run['updates']} updates, seeds "
-            f"{', '.join(map(str, run['seeds']))}. Differences are of the squared errors of "
-            "foreseen effects, paired by (seed, episode); an interval that includes 0 (or a ratio "
-            f"that includes 1) is no evidence either way.\n\n{table(header, rows)}\n{verdict}"
+            f"{', '.join(map(str, run['seeds']))}, trained before shapes were an input. "
+            "Differences are of the squared errors of foreseen effects, paired by (seed, episode); "
+            "an interval that includes 0 (or a ratio that includes 1) is no evidence either way."
+            f"\n\n{table(header, rows)}\n{verdict}"
         )
     return "\n".join(parts)
 
