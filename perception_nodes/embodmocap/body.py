@@ -163,15 +163,14 @@ class Body:
     def hold(self, joints: list[int], deviation: float) -> None:
         """Joints that touch something static don't move: velocity 0 with this deviation, m/s."""
         rows = (3 * np.array(joints)[:, None] + np.arange(3)).ravel()
-        total = self._vv[np.ix_(rows, rows)] + deviation**2 * np.eye(len(rows))
-        inverse = np.linalg.inv(total)
-        toward_x, toward_v = self._vx[rows].T @ inverse, self._vv[:, rows] @ inverse
-        off = self._v[rows]
+        vx, vv, off = self._vx[rows], self._vv[rows], self._v[rows]
+        inverse = invert(vv[:, rows] + deviation**2 * np.eye(len(rows)))
+        toward_x, toward_v = vx.T @ inverse, vv.T @ inverse
         self._x = self._x - toward_x @ off
         self._v = self._v - toward_v @ off
-        self._xx = self._xx - toward_x @ self._vx[rows]
-        self._vx = self._vx - toward_v @ self._vx[rows]
-        self._vv = self._vv - toward_v @ self._vv[rows]
+        self._xx -= toward_x @ vx
+        self._vx -= toward_v @ vx
+        self._vv -= toward_v @ vv
         self._stir[joints] = np.maximum(_RESTING * self._stir[joints], _STANDING)
 
     def follow_pose(self, rows: Floats, seen: Observation) -> Floats:
