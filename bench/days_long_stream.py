@@ -25,8 +25,8 @@ from perception_nodes.arrays import Floats, Ints
 PLACES, HIDDEN, BEGIN = 16, 16, 17
 WIDTH, HEADS, LAYERS = 64, 4, 2
 LENGTH, TIMES = 64, 8
-STEPS, BATCH, SEEDS = 1500, 32, 3
-STREAMS = 24
+STEPS, BATCH, SEEDS = 800, 32, 2
+STREAMS = 12
 KINDS = {"dense": (LENGTH * TIMES, 1), "window": (0, LENGTH), "sinks and window": (4, LENGTH - 4)}
 
 

@@ -246,9 +246,8 @@ def _keyframes(figures: dict[str, Any]) -> list[str]:
         ),
         table(header, rows),
         (
-            "Whatever is kept saves memory, not time, since the inputs are of a fixed size. The "
-            "encoder finds objects as well without any key frame, so that this can not tell "
-            "whether fewer tokens harm: all are kept by default.\n"
+            "Keeping less saves memory, hardly time, since the inputs are of a fixed size. All "
+            "tokens are kept by default.\n"
         ),
     ]
 
