@@ -86,7 +86,8 @@ def test_a_place_belongs_to_one_person_only() -> None:
     one, other = person(120.0), person(150.0)
     maps, offsets = maps_of(one, other)
     wrist = INDEX["left_wrist"]
-    maps[wrist] = bells(one[wrist : wrist + 1], FINE, 1.5)[0]
+    far_away = np.array([[310.0, 10.0]])
+    maps[wrist] = bells(one[wrist : wrist + 1], FINE, 1.5)[0] + bells(far_away, FINE, 1.5)[0]
     pixels, confidence = decode(maps, offsets)
     assert sorted(confidence[:, wrist] > 0.0) == [False, True]
     assert np.isnan(pixels[confidence[:, wrist] == 0.0, wrist]).all()
@@ -107,6 +108,18 @@ def test_maps_without_anything_give_nobody(value: float) -> None:
     pixels, confidence = decode(maps, np.full((2 * COUNT, 30, 40), np.nan, np.float32))
     assert pixels.shape == (0, COUNT, 2)
     assert confidence.shape == (0, COUNT)
+
+
+def test_numbers_that_are_none_hide_only_where_they_are() -> None:
+    true = person(120.0)
+    maps, offsets = maps_of(true)
+    maps[:, :, :8], maps[INDEX["nose"]] = np.nan, np.nan
+    hip = INDEX["left_hip"]
+    maps[hip, :, int(true[hip, 0] / FINE) + 1 :] = np.nan
+    pixels, confidence = decode(maps, offsets)
+    known = np.arange(COUNT) != INDEX["nose"]
+    assert np.linalg.norm(pixels[0, known] - true[known], axis=1).max() < 3.0
+    assert confidence[0, INDEX["nose"]] == 0.0
 
 
 def test_maps_that_are_high_everywhere_give_people_but_no_error() -> None:

@@ -30,7 +30,7 @@ def frame() -> Frame:
 
 def boxes(_: Frame) -> np.ndarray:
     bad = [[10.0, 10.0, 10.0, 90.0], [np.nan, 0.0, 1.0, 1.0]]
-    return np.array([[350.0, 100.0, 450.0, 300.0], *bad])
+    return np.array([[393.0, 100.0, 493.0, 300.0], *bad])
 
 
 def heat_file(folder: Path) -> Path:
