@@ -239,6 +239,17 @@ def test_a_pushed_object_is_followed_and_its_motion_is_told_once() -> None:
     assert session.kinds() == [EventKind.APPEARED, EventKind.MOVED, EventKind.STOPPED]
 
 
+def test_a_thing_whose_place_is_noisy_is_told_to_have_stopped() -> None:
+    session, noise = Session(), np.random.default_rng(0).normal(scale=0.006, size=(40, 2))
+    session.show(MUG, frames=10)
+    for step in range(30):
+        session.show(MUG.at(0.0, 0.01 * step))
+    for x, y in noise:
+        (state,) = session.show(MUG.at(x, 0.29 + y))
+    assert state.velocity.any()  # its filter has not come to rest
+    assert session.kinds() == [EventKind.APPEARED, EventKind.MOVED, EventKind.STOPPED]
+
+
 def test_two_objects_that_pass_each_other_keep_their_ids() -> None:
     session = Session()
     session.show(MUG.at(-0.15, -0.2), CAN.at(0.15, 0.2), frames=10)
