@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from common import write_result
+from common import RESULTS, write_result
 from scipy.optimize import linear_sum_assignment
 
 from perception_nodes.inference.loading import load_network
@@ -168,6 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--card", type=Path, default=weights_folder() / "viewrope.yaml")
     parser.add_argument("--screen", type=Path, help="card of a network trained with screen RoPE")
+    parser.add_argument("--only", help="one way; others stay as they were measured before")
     parser.add_argument("--tier", choices=("cpu", "full"), default="cpu", help="both the same")
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -183,6 +185,9 @@ def main() -> None:
         other = load_network(args.screen, "cpu", threads=1)
         sources["learned, screen RoPE"] = lambda: LearnedFinder(other)
     figures: dict[str, Any] = {}
+    if args.only:
+        sources = {args.only: sources[args.only]}
+        figures = json.loads((RESULTS / "identity.json").read_text())["figures"]["drifts"]
     for drift in DRIFTS:
         rows: dict[str, list[dict[str, int]]] = {name: [] for name in sources}
         for seed in SEEDS:
@@ -191,7 +196,7 @@ def main() -> None:
             for name, make in sources.items():
                 rows[name].append(follow(samples, path, make()))
             print(drift, seed, {name: row[-1] for name, row in rows.items()}, flush=True)
-        figures[str(drift)] = rows
+        figures[str(drift)] = figures.get(str(drift), {}) | rows
     for drift, found in figures.items():
         for name, row in found.items():
             total = {key: sum(item[key] for item in row) for key in row[0]}
