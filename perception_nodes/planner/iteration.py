@@ -5,6 +5,7 @@ The same lines run with NumPy and, exported, as one network; see `contact` for `
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from perception_nodes.planner.candidates import Moves, bounded, tips_of
@@ -30,6 +31,7 @@ def judge(
     moves: Moves,
     physics: Physics,
     weights: Weights,
+    tick: Callable[[], None] | None = None,
 ) -> Array:
     """(B,) costs of candidates (B, D) by the physics prior.
 
@@ -43,9 +45,10 @@ def judge(
         moves: How pushes are parametrized.
         physics: What the prior assumes.
         weights: What counts.
+        tick: See `prior.roll`.
     """
     tips = tips_of(xp, candidates, height, moves)
-    states = roll(xp, start, still, tips, moves.interval, physics)
+    states = roll(xp, start, still, tips, moves.interval, physics, tick)
     return cost(xp, states, still, tips, aim, weights)
 
 

@@ -11,6 +11,7 @@ it runs for many candidates at once, and as a network (`models/perception_models
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -308,13 +309,24 @@ def _carried(xp: Any, before: Array, poses: Array, still: Things) -> Array:
 
 
 def roll(
-    xp: Any, start: State, still: Things, tips: Array, interval: float, physics: Physics
+    xp: Any,
+    start: State,
+    still: Things,
+    tips: Array,
+    interval: float,
+    physics: Physics,
+    tick: Callable[[], None] | None = None,
 ) -> list[State]:
-    """T + 1 states for candidates (B, T + 1, 3) of the tip, `interval` s a step."""
+    """T + 1 states for candidates (B, T + 1, 3) of the tip, `interval` s a step.
+
+    `tick` is called after each step, and may raise to give up.
+    """
     states = [start]
     for t in range(tips.shape[1] - 1):
         state = advance(xp, states[-1], still, tips[:, t], tips[:, t + 1], interval, physics)
         states.append(state)
+        if tick is not None:
+            tick()
     return states
 
 

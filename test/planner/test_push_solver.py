@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -24,7 +25,9 @@ from perception_nodes.planner.candidates import (
 )
 from perception_nodes.planner.interface import Futures, Goal, Situation
 from perception_nodes.planner.learned import combined
+from perception_nodes.planner.prior import PriorRollout
 from perception_nodes.planner.sampling import SamplingSolver
+from perception_nodes.planner.task import Task
 from perception_nodes.scene import PlanStatus
 
 FOREVER = 1e6
@@ -94,15 +97,76 @@ def test_more_rounds_do_not_make_the_plan_worse() -> None:
     assert costs[2] < costs[0]
 
 
-def test_without_time_there_is_still_a_plan_and_it_says_how_far_it_came(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock = iter(np.arange(0.0, 1e4, 0.2))
-    monkeypatch.setattr(sampling.time, "perf_counter", lambda: float(next(clock)))
-    plan = solver().plan(scene(block("a", 0.0, 0.0)), goal("a", 0.1, 0.0), 0.5)
+class Slow(SamplingSolver):
+    """Its clock stands still but for the judging of candidates."""
+
+    def __init__(self, seconds: Callable[[int], float], steps: int = 1, **more: Any) -> None:
+        super().__init__(Table(0.0), QUICK, now=lambda: self.time, **more)
+        self.time, self.slices, self._seconds, self._steps = 0.0, 0, seconds, steps
+
+    def _judge(self, task: Task, candidates: Floats, lifted: bool) -> Floats:
+        self.slices += 1
+        for _ in range(self._steps):
+            self.time += self._seconds(self.slices) / self._steps
+            if self._steps > 1:
+                task.tick()
+        return super()._judge(task, candidates, lifted)
+
+
+def crowd() -> Situation:
+    return scene(*(block(name, 0.15 * k, 0.0) for k, name in enumerate("abcd")))
+
+
+@pytest.mark.parametrize("each", [0.005, 0.05, 0.1, 0.17])
+def test_no_slice_is_begun_that_would_not_end_by_the_deadline(each: float) -> None:
+    planner = Slow(lambda _: each)
+    plan = planner.plan(crowd(), goal("a", 0.1, 0.1), 0.5)
     assert plan.status is PlanStatus.RUNNING
+    assert planner.time <= 0.5
+    assert plan.deadline_used == pytest.approx(planner.time / 0.5)
+
+
+def test_without_time_there_is_still_a_plan_and_it_says_how_far_it_came() -> None:
+    plan = Slow(lambda _: 0.1).plan(crowd(), goal("a", 0.1, 0.1), 0.5)
     assert plan.iterations < QUICK.rounds
     assert plan.deadline_used > 0.0
+
+
+@pytest.mark.parametrize("slow", [1, 2, 3, 4, 5])
+def test_a_slice_that_suddenly_takes_long_is_given_up_by_the_deadline(slow: int) -> None:
+    planner = Slow(lambda number: 0.02 if number < slow else 9.0, steps=900)
+    plan = planner.plan(crowd(), goal("a", 0.1, 0.1), 0.5)
+    assert planner.slices == slow
+    assert planner.time <= 0.5
+    if slow == 1:
+        assert (plan.status, plan.reason) == (PlanStatus.HOLDING, sampling.NO_TIME)
+    else:
+        assert plan.status is PlanStatus.RUNNING
+
+
+def test_a_roll_out_is_given_up_when_time_is_up() -> None:
+    ticks = iter(np.arange(0.0, 1e4, 0.01))
+    planner = SamplingSolver(Table(0.0), QUICK, now=lambda: float(next(ticks)))
+    plan = planner.plan(crowd(), goal("a", 0.1, 0.1), 0.1)
+    assert (plan.status, plan.reason) == (PlanStatus.HOLDING, sampling.NO_TIME)
+    assert float(next(ticks)) < 0.2
+
+
+def test_a_second_opinion_is_not_asked_when_it_would_come_late() -> None:
+    class Second:
+        asked = 0
+
+        def roll(self, situation: Situation, tips: Floats, interval: float) -> Futures:
+            self.asked += 1
+            planner.time += 0.3
+            return PriorRollout().roll(situation, tips, interval)
+
+    second = Second()
+    planner = Slow(lambda _: 0.02, second=second)
+    plans = [planner.plan(crowd(), goal("a", 0.1, 0.1), 0.5) for _ in range(2)]
+    assert second.asked == 1
+    assert plans[1].status is PlanStatus.RUNNING
+    assert plans[1].deadline_used <= 1.0
 
 
 def test_the_next_plan_goes_on_from_the_one_before() -> None:
