@@ -55,6 +55,7 @@ class Pipeline:
         events: Tells what the tracker can't, such as contacts; None to do without.
         physics: Gives the states with what is believed of mass and friction; None to do without.
         people: Finds people; None to do without.
+        meet: Is told of them before objects are moved, since hands move things; None: of nobody.
         private: Whether the memory gets no picture of a frame while somebody is known.
         governor: Says which parts run for a frame, and is told what they took; None to run all.
     """
@@ -70,13 +71,14 @@ class Pipeline:
         people: PeopleSource | None = None,
         private: bool = False,
         governor: Governor | None = None,
+        meet: Callable[[int, Sequence[Person]], None] | None = None,
     ) -> None:
         self._slots = slots
         self._objects = objects
         self._futures = futures or KalmanFutures()
         self._events = events
         self._physics = physics
-        self._people = people
+        self._people, self._meet = people, meet
         self._private = private
         self._memory = memory
         self._governor = governor
@@ -109,6 +111,8 @@ class Pipeline:
         if self._people is not None and self._runs(Part.PEOPLE, frame):
             self._present = self._people.find(frame)
         people = self._present
+        if self._people is not None and self._meet is not None:
+            self._meet(frame.stamp, people)
         clock = [time.perf_counter()]
         objects, events = self._objects.update(frame, slots)
         if isinstance(self._slots, Learning):

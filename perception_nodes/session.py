@@ -151,6 +151,7 @@ def run_session(
         pipeline = Pipeline(
             working, tracker, memory, foresight.futures, foresight.events, foresight.learn,
             people, private, slots.governor if isinstance(slots, GatedSource) else None,
+            foresight.meet,
         )  # fmt: skip
         sinks: list[Sink] = [recorder, report, score, *extra_sinks]
         if private:

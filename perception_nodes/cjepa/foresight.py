@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from perception_nodes.cjepa.actors import Actor
+import numpy as np
+
+from perception_nodes.arrays import Floats
+from perception_nodes.cjepa.actors import ROBOT, Actor, Hands
 from perception_nodes.cjepa.beliefs import PhysicsBeliefs
 from perception_nodes.cjepa.events import EventDetector
 from perception_nodes.cjepa.futures import CjepaFutures
@@ -20,7 +23,7 @@ from perception_nodes.cjepa.motion import CjepaMotion, MotionModel
 from perception_nodes.cjepa.names import DEFAULT, KALMAN, LEARNED, MOTIONS
 from perception_nodes.cjepa.source import EventSource, FutureSource
 from perception_nodes.errors import ConfigurationError, ModelError
-from perception_nodes.scene import ObjectState
+from perception_nodes.scene import ObjectState, Person
 
 
 class Foresight:
@@ -44,6 +47,8 @@ class Foresight:
         self.events: EventSource | None = None
         self._physics = PhysicsBeliefs()
         self._actor: Actor | None = None
+        self._hands = Hands()
+        self._places: Floats = np.zeros((0, 3))
         self._learned: tuple[CjepaMotion, CjepaFutures, EventDetector] | None = None
         if model is not None:
             self._learned = CjepaMotion(model), CjepaFutures(model), EventDetector(model)
@@ -56,9 +61,19 @@ class Foresight:
             for part in self._learned:
                 part.tell_actor(actor)
 
+    def meet(self, stamp: int, people: Sequence[Person]) -> None:
+        """Who is there at the time of the frame to come, ns: a hand pushes if the robot does not.
+
+        The objects that a hand is near to are those of the frame before.
+        """
+        self._hands.take(people)
+        if self._actor is None or self._actor.name != ROBOT:
+            self.tell(self._hands.at(stamp, self._places))
+
     def learn(self, objects: Sequence[ObjectState]) -> tuple[ObjectState, ...]:
         """The states after a frame with what is believed of their mass and friction."""
         found = self._physics.update(objects, self._actor)
+        self._places = np.array([item.position for item in objects]).reshape(-1, 3)
         if self._learned is not None:
             # the tracker keeps what it was told at the start, and asks the model with that
             self._learned[0].tell_physics(found)
@@ -70,6 +85,7 @@ class Foresight:
     def reset(self) -> None:
         """Forget earlier frames, in all parts that the tracker does not own."""
         self._physics.reset()
+        self._hands = Hands()
         self.futures.reset()
         if self.events is not None:
             self.events.reset()

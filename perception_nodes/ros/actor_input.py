@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from perception_nodes.arrays import Floats
-from perception_nodes.cjepa.actors import ROBOT, Actor
+from perception_nodes.cjepa.actors import ROBOT, Actor, Hands
 from perception_nodes.errors import InputError
 from perception_nodes.geometry.transforms import TransformBuffer, TransformError, TransformFailure
 from perception_nodes.ros.conversion import people_from_msg
@@ -18,7 +18,6 @@ from perception_nodes.ros.geometry_messages import (
     transform_from_msg,
     vector_from_msg,
 )
-from perception_nodes.scene import Person
 
 PUSHER = "pusher"
 """TF frame of the tip with which the robot pushes."""
@@ -26,10 +25,6 @@ COMMAND_LIFE = 200_000_000
 """Nanoseconds for which a command holds that is not renewed."""
 _SPAN = 100_000_000
 _LATE = 100_000_000
-_HANDS = ((9, 7), (10, 8))  # wrist and elbow of each arm, COCO order
-_PALM = 0.1
-_NEAR = 0.3
-_PEOPLE_LIFE = 300_000_000
 
 
 class ActorInput:
@@ -52,8 +47,7 @@ class ActorInput:
         with self._lock:
             self._transforms.clear()
             self._command: tuple[int, Floats] | None = None
-            self._people: tuple[Person, ...] = ()
-            self._earlier: tuple[Person, ...] = ()
+            self._hands = Hands()
             self.problem = ""
 
     def take_transforms(self, message: Any, static: bool) -> None:
@@ -89,7 +83,7 @@ class ActorInput:
         self._check_frame("people", message)
         found = people_from_msg(message)
         with self._lock:
-            self._earlier, self._people = self._people, found
+            self._hands.take(found)
 
     def at(self, stamp: int, places: Floats) -> Actor | None:
         """Who can push at a time.
@@ -99,7 +93,7 @@ class ActorInput:
             places: (N, 3) where objects are.
         """
         with self._lock:
-            return self._robot(stamp) or self._hand(stamp, places)
+            return self._robot(stamp) or self._hands.at(stamp, places)
 
     def _check_frame(self, topic: str, message: Any) -> None:
         frame = message.header.frame_id
@@ -132,29 +126,3 @@ class ActorInput:
                 raise
             known = stamp - error.gap_ns
             return known, self._transforms.lookup(self._world_frame, PUSHER, known).translation
-
-    def _hand(self, stamp: int, places: Floats) -> Actor | None:
-        """The hand nearest to an object: its palm counts as a tip."""
-        earlier = {person.id: person for person in self._earlier}
-        found: list[tuple[float, Actor]] = []
-        for person in self._people:
-            then = earlier.get(person.id)
-            if then is None or not 0 <= stamp - person.stamp < _PEOPLE_LIFE:
-                continue
-            dt = (person.stamp - then.stamp) * 1e-9
-            for hand in _HANDS:
-                palm, before = _palm(person, *hand), _palm(then, *hand)
-                if dt <= 0.0 or not np.isfinite(palm + before).all():
-                    continue
-                velocity = np.asarray((palm - before) / dt)
-                tip = palm + velocity * (stamp - person.stamp) * 1e-9
-                away = np.linalg.norm(places - tip, axis=-1).min(initial=np.inf)
-                if away < _NEAR:
-                    found.append((float(away), Actor(person.id, tip, velocity)))
-        return min(found, key=lambda item: item[0])[1] if found else None
-
-
-def _palm(person: Person, wrist: int, elbow: int) -> Floats:
-    """(3,) the middle of a hand, as far beyond the wrist as a palm is; NaN where unknown."""
-    arm = person.joints[wrist] - person.joints[elbow]
-    return np.asarray(person.joints[wrist] + _PALM * arm / max(float(np.linalg.norm(arm)), 1e-6))

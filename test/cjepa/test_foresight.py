@@ -18,7 +18,7 @@ from perception_nodes.cjepa.names import KALMAN, LEARNED
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.model_cards import weights_folder
-from perception_nodes.scene import EventKind, ObjectState, Visibility
+from perception_nodes.scene import EventKind, ObjectState, Person, Visibility
 
 SECOND = 1_000_000_000
 STEP = SECOND // 10
@@ -147,6 +147,60 @@ def test_who_pushed_a_frame_ago_does_not_push_for_ever(model: WorldModel) -> Non
     foresight.tell(None)
     found = foresight.futures.foresee(2 * SECOND, [mug(0.0, 2 * SECOND)])
     assert found.influences == ()
+
+
+def reaching(stamp: int, palm_x: float, name: str = "p1") -> Person:
+    """Someone of whom only the right arm is known; the palm lies 10 cm beyond the wrist."""
+    joints = np.full((17, 3), np.nan)
+    joints[8], joints[10] = (palm_x - 0.35, 0.0, 0.03), (palm_x - 0.1, 0.0, 0.03)
+    return Person(
+        name, stamp, tuple(f"j{k}" for k in range(17)), joints, np.zeros((17, 3, 3)),
+        np.zeros(17), np.zeros(16),
+    )  # fmt: skip
+
+
+def swept(foresight: Foresight, people: bool) -> float:
+    """Where an unseen mug is believed to be after a hand went 18 cm through its place."""
+    assert foresight.motion is not None
+    place = 0.0
+    for k in range(10):
+        stamp = SECOND + k * STEP
+        foresight.learn([mug(place, stamp, seen=k == 0)])
+        foresight.meet(stamp, [reaching(stamp, 0.02 * (k - 2) - 0.045)] if people else [])
+        believed = foresight.motion.advance(stamp + STEP, [mug(place, stamp, seen=k == 0)])
+        if "o1" in believed:
+            place = float(believed["o1"].position[0])
+    return place
+
+
+def test_an_unseen_object_is_pushed_by_a_hand_that_somebody_sees(model: WorldModel) -> None:
+    assert swept(Foresight(model), people=False) == 0.0
+    assert swept(Foresight(model), people=True) > 0.08
+
+
+@pytest.mark.parametrize(("robot", "causes"), [(False, [("p1", "o1")]), (True, [])])
+def test_a_hand_is_named_as_the_cause_and_the_robot_goes_first(
+    model: WorldModel, robot: bool, causes: list[tuple[str, str]]
+) -> None:
+    foresight = Foresight(model)
+    foresight.learn([mug(0.0, SECOND)])
+    for stamp, x in ((SECOND - STEP, -0.065), (SECOND, -0.045)):
+        if robot:
+            foresight.tell(Actor("robot", np.array([1.0, 0.0, 0.5]), np.zeros(3)))
+        foresight.meet(stamp, [reaching(stamp, x)])
+    found = foresight.futures.foresee(SECOND, [mug(0.0, SECOND)])
+    assert [(i.source, i.target) for i in found.influences] == causes
+
+
+def test_a_hand_that_is_far_from_everything_or_gone_pushes_nothing(model: WorldModel) -> None:
+    for late, far in ((0, 1.0), (SECOND, 0.0)):
+        foresight = Foresight(model)
+        foresight.learn([mug(0.0, SECOND)])
+        people = [reaching(SECOND + t, -0.065 - far) for t in (-STEP, 0)]
+        foresight.meet(SECOND - STEP, people[:1])
+        foresight.meet(SECOND + late, people[1:])
+        found = foresight.futures.foresee(SECOND + late, [mug(0.0, SECOND + late)])
+        assert found.influences == ()
 
 
 def test_states_come_with_beliefs_of_mass_and_friction_and_lose_nothing_else() -> None:

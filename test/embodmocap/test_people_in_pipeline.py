@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from perception_nodes.memory.gaze import gaze_of
 from perception_nodes.objects.tracker import ObjectTracker
 from perception_nodes.pipeline import Pipeline
 from perception_nodes.planner.people import PeopleMotion
-from perception_nodes.scene import Frame, Sample, SceneState, Slots
+from perception_nodes.scene import Frame, Person, Sample, SceneState, Slots
 from perception_simulation.people.walking import WalkingMotion
 
 POSE = toward(0.0)
@@ -94,6 +95,23 @@ def test_the_pipeline_tells_people_whom_memory_and_planner_understand() -> None:
     assert gaze is not None
     assert abs(float(gaze.direction[2])) < 0.6
     assert PeopleMotion().update(state.people)[0].id == person.id
+
+
+def test_what_foresees_is_told_of_people_before_objects_are_moved() -> None:
+    said: list[str] = []
+
+    class Objects(ObjectTracker):
+        def update(self, frame: Frame, slots: Slots) -> Any:
+            said.append("objects")
+            return super().update(frame, slots)
+
+    def meet(stamp: int, people: Sequence[Person]) -> None:
+        said.append(f"{(stamp - START) * 1e-9:.1f} {len(people)}")
+
+    pipeline = Pipeline(NoSlots(), Objects(), people=PeopleFinder(Detector()), meet=meet)
+    for number in range(8):
+        pipeline.process(frame_at(0.1 * number))
+    assert said[-2:] == ["0.7 1", "objects"]
 
 
 def test_a_private_pipeline_gives_no_picture_to_the_memory_while_somebody_is_known() -> None:
