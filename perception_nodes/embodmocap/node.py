@@ -16,6 +16,7 @@ from typing import Any
 from perception_nodes.embodmocap.calibration import Calibration
 from perception_nodes.embodmocap.contacts import Floor
 from perception_nodes.embodmocap.depths import background, view_of
+from perception_nodes.embodmocap.forecast import forecast
 from perception_nodes.embodmocap.fusion import PeopleFusion, Upkeep
 from perception_nodes.embodmocap.interface import Keypoints, KeypointSource
 from perception_nodes.embodmocap.learned import learned_keypoints
@@ -31,6 +32,7 @@ from perception_nodes.ros.managed import ManagedNode
 from perception_nodes.ros.parameters import ModelParameters, count, number, switch, text
 from perception_nodes.ros.people_messages import (
     KeypointInput,
+    forecasts_to_msg,
     people_ids,
     people_markers,
     people_transforms,
@@ -224,6 +226,9 @@ class EmbodmocapNode(ManagedNode[EmbodmocapParameters]):
         if self._outputs["people_markers"].get_subscription_count():
             markers = people_markers(people, stamp, world, make)
             self._outputs["people_markers"].publish(markers)
+        if self._outputs["people_forecast"].get_subscription_count():
+            ahead = [forecast(*body) for body in self._fusion.tracker.bodies()]
+            self._outputs["people_forecast"].publish(forecasts_to_msg(ahead, stamp, world, make))
         self.finished(shot.stamp, began)
         self._tell(stamp, began)
 

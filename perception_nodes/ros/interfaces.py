@@ -174,6 +174,12 @@ NODES: tuple[NodeSpec, ...] = (
         (
             PEOPLE,
             TopicSpec("people_markers", MARKERS, "RESULTS", "people for RViz"),
+            TopicSpec(
+                "people_forecast",
+                "permanence/msg/PersonForecastArray",
+                "RESULTS",
+                "where joints will be in 0.4, 0.6, 0.8 and 1 s",
+            ),
             TopicSpec(TRACKED, "hri_msgs/msg/IdsList", "RESULTS", "ids, as in REP-155", True),
             TopicSpec("scene_points", "sensor_msgs/msg/PointCloud2", "LATCHED", "the static scene"),
             TF,

@@ -1,4 +1,4 @@
-"""Keypoints from messages, and people as markers and transforms (names of REP-155)."""
+"""Keypoints from messages; people as markers and transforms (names of REP-155), and forecasts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from perception_nodes.arrays import Floats
 from perception_nodes.embodmocap.bones import forward
 from perception_nodes.embodmocap.calibration import SurfacePoints
+from perception_nodes.embodmocap.forecast import Forecast
 from perception_nodes.embodmocap.interface import Keypoints
 from perception_nodes.embodmocap.skeleton import BONES, COUNT, INDEX
 from perception_nodes.errors import InputError
@@ -19,6 +20,7 @@ from perception_nodes.ros.camera_input import Shot
 from perception_nodes.ros.geometry_messages import (
     header_to_msg,
     time_from_msg,
+    time_to_msg,
     transform_to_msg,
     transforms_to_msg,
     vector_to_msg,
@@ -146,6 +148,26 @@ def people_transforms(
         if np.isfinite(person.joints[list(_HIPS)]).all()
     ]
     return transforms_to_msg(transforms, factory)
+
+
+def forecasts_to_msg(
+    forecasts: Iterable[Forecast], stamp: int, frame_id: str, factory: MessageFactory
+) -> Any:
+    """A `PersonForecastArray` of people in frame `frame_id`, made at `stamp`, ns."""
+    return factory.make(
+        "permanence/msg/PersonForecastArray",
+        header=header_to_msg(stamp, frame_id, factory),
+        forecasts=[
+            factory.make(
+                "permanence/msg/PersonForecast",
+                id=told.id,
+                stamps=[time_to_msg(t, factory) for t in told.stamps],
+                joints=[vector_to_msg(j, factory, "Point") for j in told.joints.reshape(-1, 3)],
+                covariances=told.covariances.ravel(),
+            )
+            for told in forecasts
+        ],
+    )
 
 
 def people_ids(people: Sequence[Person], stamp: int, frame_id: str, factory: MessageFactory) -> Any:
