@@ -1,6 +1,9 @@
 """How many unsafe plans the verification lets pass, and how many safe ones it refuses.
 
 python bench/planner_verification.py            1,500 plans, about two minutes
+
+The rules were made while looking at the plans of seed 0; the result is of a seed that nobody looked
+at before.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from adversarial_plans import GENERATORS, trials
@@ -64,10 +68,10 @@ class Judged:
     seconds: float
 
 
-def attack(kind: str, each: int) -> list[Judged]:
+def attack(kind: str, each: int, seed: int) -> list[Judged]:
     """Judge plans of a kind."""
     done = []
-    for trial in trials(kind, each):
+    for trial in trials(kind, each, seed):
         began = time.perf_counter()
         verdict = judge(trial)
         seconds = (time.perf_counter() - began) / (1 + len(trial.history))
@@ -97,9 +101,11 @@ def main() -> None:
     """Measure, print and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--each", type=int, default=100, help="plans of each kind")
-    each = parser.parse_args().each
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    each = args.each
     with ProcessPoolExecutor(cores()) as pool:
-        rows = list(pool.map(attack, GENERATORS, [each] * len(GENERATORS)))
+        rows = list(pool.map(partial(attack, each=each, seed=args.seed), GENERATORS))
     table = {kind: count(done) for kind, done in zip(GENERATORS, rows, strict=True)}
     for kind, row in table.items():
         print(f"{kind:32s}", row)
@@ -115,6 +121,7 @@ def main() -> None:
         "planner_verification",
         {
             "plans": len(everything),
+            "seed": args.seed,
             "by kind": table,
             "total": total,
             "unsafe accepted": vars(passed),
