@@ -21,7 +21,9 @@ from perception_nodes.embodmocap.skeleton import AGILITY, BODY_AGILITY, COUNT
 
 _N = 3 * COUNT
 _STEPS = 4
-_SETTLED, _FAR = 1e-2, 0.1
+_SETTLED, _FAR, _ENOUGH = 0.05, 0.1, 5.0
+"""Steps end with one shorter than 5 cm, or that promises less than a tenth of a variance a number:
+on procedural and recorded motion further ones gain nothing."""
 _LEARN_EVERY = 3
 _SPEED = 1.0
 _LARGEST_STEP = 0.5
@@ -77,12 +79,12 @@ class Body:
     @property
     def variances(self) -> Floats:
         """(17,) of the joints, per axis."""
-        return np.asarray(self._xx.ravel()[_AXES].sum(axis=1) / 3.0)
+        return _traces(self._xx) / 3.0
 
     @property
     def speed_variances(self) -> Floats:
         """(17,) of the velocities, per axis."""
-        return np.asarray(self._vv.ravel()[_AXES].sum(axis=1) / 3.0)
+        return _traces(self._vv) / 3.0
 
     @property
     def velocity_covariances(self) -> Floats:
@@ -149,15 +151,13 @@ class Body:
             gradient = toward - known @ (x - at) + pull.ravel()
             way, factor = solve(hessian, gradient)
             most = float(np.abs(way).max())
-            x = x + way * min(1.0, _LARGEST_STEP / max(most, 1e-12))
-            if most < _SETTLED:
+            x, before = x + way * min(1.0, _LARGEST_STEP / max(most, 1e-12)), x
+            if most < _SETTLED or float(gradient @ way) < _ENOUGH:
                 break
         self._take(x, from_factor(factor), prior)
         self._corrections += 1
         if self.bones is not None and self._corrections % _LEARN_EVERY == 0:
-            # One more look from where it ended: what the measurements alone would have said.
-            rows, off, _ = linearize(seen, self.joints, spread)
-            self.bones.learn(self.joints, *_by_joint(rows, off))
+            self.bones.learn(before.reshape(COUNT, 3), information, pull)
         return rows
 
     def hold(self, joints: list[int], deviation: float) -> None:
@@ -188,7 +188,7 @@ class Body:
         turn[..., 0, 0], turn[..., 1, 0] = -offset[..., 1], offset[..., 0]
         turn[..., 1:] = np.eye(3)
         pushed = by_view @ turn
-        return np.asarray(np.linalg.solve(hessian, pushed.transpose(1, 2, 0, 3).reshape(_N, -1)))
+        return solve(hessian, pushed.transpose(1, 2, 0, 3).reshape(_N, -1))[0]
 
     def _known(
         self, x: Floats, start: Floats, prior: Floats, ahead: Floats
@@ -223,7 +223,7 @@ class Body:
 
     def _quicken(self, change: Floats, won: Floats) -> None:
         """Velocities that change by more than expected come of a body that moves more wildly."""
-        expected = won.ravel()[_AXES].sum(axis=1)
+        expected = _traces(won)
         surprise = (change * change).reshape(COUNT, 3).sum(axis=1) / (expected + _STILL)
         self._pace *= np.minimum(1.0 + _ADAPT * (surprise - 1.0), _QUICKEST)
         np.clip(self._pace, _SLOWEST, 1.0, out=self._pace)
@@ -233,6 +233,11 @@ class Body:
 def blocks(matrix: Floats) -> Floats:
     """(17, 3, 3) on the diagonal of a (51, 51) matrix."""
     return np.asarray(matrix.ravel()[_BLOCKS])
+
+
+def _traces(matrix: Floats) -> Floats:
+    """(17,) of the blocks on the diagonal of a (51, 51) matrix."""
+    return np.asarray(matrix.ravel()[:: _N + 1].reshape(COUNT, 3).sum(axis=1))
 
 
 def _by_joint(rows: Floats, off: Floats) -> tuple[Floats, Floats]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from scipy.linalg.lapack import dposv, dpotrf, dpotri
 
-from perception_nodes.arrays import Floats
+from perception_nodes.arrays import Bools, Floats
 
 _LEAST = 1e-12
 
@@ -22,12 +24,17 @@ def invert(matrix: Floats) -> Floats:
 
 
 def solve(matrix: Floats, right: Floats) -> tuple[Floats, Floats]:
-    """The (N,) that the matrix (N, N) takes to `right`, NaN where none is, and its factor."""
+    """What the matrix (N, N) takes to `right`, (N,) or (N, K), NaN where none is; its factor."""
     factor, found, failed = dposv(matrix, right, lower=1)
-    return np.asarray(np.full(len(right), np.nan) if failed else found), np.asarray(factor)
+    return np.asarray(np.full(right.shape, np.nan) if failed else found), np.asarray(factor)
 
 
 def from_factor(factor: Floats) -> Floats:
     """(N, N) inverse of the matrix with a lower factor."""
     lower = dpotri(factor, lower=1)[0]
-    return np.asarray(np.where(np.tri(len(lower), dtype=bool), lower, lower.T))
+    return np.asarray(np.where(_below(len(lower)), lower, lower.T))
+
+
+@cache
+def _below(size: int) -> Bools:
+    return np.tri(size, dtype=bool)
