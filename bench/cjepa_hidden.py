@@ -17,7 +17,6 @@ well, and not at all.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 from typing import Any
 
@@ -30,7 +29,7 @@ from torch import Tensor
 
 from perception_models.cells import Batch
 from perception_models.cjepa.calibrate import QUANTILE
-from perception_models.cjepa.dataset import CHUNK, CROWDS, SPLITS, episodes
+from perception_models.cjepa.dataset import episodes, scene_of
 from perception_models.cjepa.evaluation import AHEAD
 from perception_models.cjepa.network import HISTORY
 from perception_models.cjepa.occlusion import (
@@ -44,13 +43,11 @@ from perception_models.cjepa.occlusion import (
 from perception_models.cjepa.recording import INTERVAL
 from perception_models.cjepa.rollout import observed
 from perception_models.cjepa.samples import Windows, roundness
-from perception_models.cjepa.scenes import random_scene
 from perception_models.cjepa.shipped import as_shipped, shipped
 from perception_models.data import stream
 from perception_nodes.arrays import Bools, Floats
 from perception_nodes.cjepa.calibration import CALIBRATION, Calibration, read_calibration
 from perception_nodes.cjepa.loading import network_hash
-from perception_nodes.errors import ConfigurationError
 from perception_nodes.model_cards import weights_folder
 from perception_nodes.scene import UNKNOWN_ROUNDNESS
 from perception_simulation.world import World
@@ -139,7 +136,7 @@ def by_physics(windows: Windows, cases: Occlusions, switches: Batch) -> Tensor:
     for k in cases.struck.nonzero()[:, 0].tolist():
         episode, item = int(cases.episode[k]), int(cases.item[k])
         frame = int(windows.episodes.branch_frame[episode])
-        world = start_of(episode)
+        world = World(scene_of("test", episode))
         world.model.opt.enableflags &= ~int(mujoco.mjtEnableBit.mjENBL_SLEEP)
         names = [o.name for o in world.scene.objects]
         world.advance(frame * INTERVAL)
@@ -153,17 +150,6 @@ def by_physics(windows: Windows, cases: Occlusions, switches: Batch) -> Tensor:
             place = world.motion(names[item]).pose.translation
             found[k, step] = torch.from_numpy(place)
     return found
-
-
-def start_of(episode: int) -> World:
-    """The world of a test episode, drawn as `recording.record` draws it."""
-    low, high = CROWDS["few"]
-    number = episode % CHUNK
-    seed = [list(SPLITS).index("test"), list(CROWDS).index("few"), episode // CHUNK, number]
-    rng = np.random.default_rng(seed)
-    while True:
-        with contextlib.suppress(ConfigurationError):
-            return World(random_scene(rng, low + number % (high - low + 1)))
 
 
 def _put(world: World, name: str, seen: Floats, true: Floats) -> None:

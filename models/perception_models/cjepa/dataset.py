@@ -7,6 +7,7 @@ makes all of them beforehand; training makes what is missing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from torch import Tensor
 from perception_models.cjepa import recording, scenes
 from perception_models.cjepa.recording import Episode, record
 from perception_models.data import cached
+from perception_nodes.errors import ConfigurationError
+from perception_simulation.specification import Scene
+from perception_simulation.world import World
 
 CHUNK = 100
 """Episodes a cached file."""
@@ -54,6 +58,19 @@ def episodes(split: str, crowd: str, count: int | None = None) -> Episodes:
     chunks = [_chunk(split, crowd, k) for k in range((total + CHUNK - 1) // CHUNK)]
     names = [field.name for field in dataclasses.fields(Episodes)]
     return Episodes(**{name: torch.cat([c[name] for c in chunks])[:total] for name in names})
+
+
+def scene_of(split: str, episode: int) -> Scene:
+    """The scene of an episode with few objects, drawn as `recording.record` draws it."""
+    low, high = CROWDS["few"]
+    number = episode % CHUNK
+    seed = [list(SPLITS).index(split), list(CROWDS).index("few"), episode // CHUNK, number]
+    rng = np.random.default_rng(seed)
+    while True:
+        with contextlib.suppress(ConfigurationError):
+            scene = scenes.random_scene(rng, low + number % (high - low + 1))
+            World(scene)
+            return scene
 
 
 def _chunk(split: str, crowd: str, index: int) -> dict[str, Tensor]:

@@ -131,7 +131,7 @@ class CjepaNetwork(nn.Module):
         answer = self.head(self.norm(tokens[..., 1:, :-1, :])).float()
         return self._decoded(answer, scene, last)
 
-    def _tokens(self, scene: Scenes, last: _Last) -> Tensor:
+    def _tokens(self, scene: Scenes, last: Last) -> Tensor:
         """[B, 4, N + 1, D]: objects, the robot last."""
         known = torch.cat((scene.known, torch.zeros_like(scene.known[..., :1, :])), dim=-2)
         states = torch.cat((scene.states, last.state.unsqueeze(-3)), dim=-3)
@@ -203,7 +203,7 @@ class CjepaNetwork(nn.Module):
         near = torch.sigmoid((_NEAR - found.gap) / _FADE) * both
         return features, near
 
-    def _decoded(self, answer: Tensor, scene: Scenes, last: _Last) -> tuple[Tensor, Tensor]:
+    def _decoded(self, answer: Tensor, scene: Scenes, last: Last) -> tuple[Tensor, Tensor]:
         """From numbers to states: changes since the object was last known."""
         frame = torch.arange(1, FRAMES, device=answer.device).reshape(-1, 1)
         span = ((frame - last.frame.unsqueeze(-2)) * scene.interval[..., None, None]).unsqueeze(-1)
@@ -228,7 +228,7 @@ def _robot_there(scene: Scenes) -> Tensor:
     return (scene.robot[..., 6:7] > 0.75).to(scene.robot.dtype)
 
 
-class _Last(NamedTuple):
+class Last(NamedTuple):
     """When each object was last known [B, N], its state then [B, N, 18] and belief [B, N, 7]."""
 
     frame: Tensor
@@ -236,20 +236,20 @@ class _Last(NamedTuple):
     belief: Tensor
 
 
-def _last_known(scene: Scenes) -> _Last:
+def _last_known(scene: Scenes) -> Last:
     known = scene.known
     third = known[..., 2, :]
     second = known[..., 1, :] * (1 - third)
     first = 1 - third - second
     share = torch.stack((first, second, third), dim=-2).unsqueeze(-1)
-    return _Last(
+    return Last(
         2 * third + second,
         (share * scene.states).sum(dim=-3),
         (share * scene.beliefs).sum(dim=-3),
     )
 
 
-def _continued(scene: Scenes, last: _Last) -> Tensor:
+def _continued(scene: Scenes, last: Last) -> Tensor:
     """[B, 4, N, 18]: where bodies are, or would be if those not known kept their velocity."""
     frame = torch.arange(FRAMES, device=scene.states.device).reshape(-1, 1)
     span = (frame - last.frame.unsqueeze(-2)) * scene.interval[..., None, None]

@@ -32,10 +32,12 @@ class Windows:
 
     Args:
         episodes: To draw from.
+        latents: [E, N, L] of their objects, to have `latent` [B, N, L] in each batch.
     """
 
-    def __init__(self, episodes: Episodes) -> None:
+    def __init__(self, episodes: Episodes, latents: Tensor | None = None) -> None:
         self.episodes = episodes
+        self.latents = latents
         self.states = full_states(episodes.states)
         self.branches = full_states(episodes.branches)
         self.present = (episodes.size[..., 0] > 0).float()
@@ -102,7 +104,7 @@ class Windows:
             robot = e.branch_robot[row[:, None], branch, index]
             if branch == 0:
                 present = present.scatter(1, e.left_out[row, None], 0.0)
-        return {
+        found = {
             "truth": states,
             "robot": robot_token(robot),
             "size": e.size[row],
@@ -110,6 +112,7 @@ class Windows:
             "physics": e.physics[row],
             "present": present,
         }
+        return found if self.latents is None else found | {"latent": self.latents[row]}
 
 
 def full_states(states: Tensor) -> Tensor:
