@@ -11,9 +11,11 @@ depend on X alone, so the posterior of V follows from that of X in closed form:
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-from perception_nodes.arrays import Bools, Floats
+from perception_nodes.arrays import Bools, Floats, Ints
 from perception_nodes.embodmocap.bones import Bones, forward
 from perception_nodes.embodmocap.gaussian import from_factor, invert, solve
 from perception_nodes.embodmocap.observation import Observation, linearize
@@ -162,9 +164,9 @@ class Body:
 
     def hold(self, joints: list[int], deviation: float) -> None:
         """Joints that touch something static don't move: velocity 0 with this deviation, m/s."""
-        rows = (3 * np.array(joints)[:, None] + np.arange(3)).ravel()
+        rows = _coordinates(tuple(joints))
         vx, vv, off = self._vx[rows], self._vv[rows], self._v[rows]
-        inverse = invert(vv[:, rows] + deviation**2 * np.eye(len(rows)))
+        inverse = invert(vv[:, rows] + deviation**2 * _LIGHT[: len(rows), : len(rows)])
         toward_x, toward_v = vx.T @ inverse, vv.T @ inverse
         self._x = self._x - toward_x @ off
         self._v = self._v - toward_v @ off
@@ -233,6 +235,12 @@ class Body:
 def blocks(matrix: Floats) -> Floats:
     """(17, 3, 3) on the diagonal of a (51, 51) matrix."""
     return np.asarray(matrix.ravel()[_BLOCKS])
+
+
+@cache
+def _coordinates(joints: tuple[int, ...]) -> Ints:
+    """Where joints are in the state."""
+    return np.asarray((3 * np.array(joints)[:, None] + np.arange(3)).ravel())
 
 
 def _traces(matrix: Floats) -> Floats:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from scipy.special import expit
 
 from perception_nodes.arrays import Floats
 from perception_nodes.embodmocap.skeleton import COUNT, INDEX
@@ -20,6 +19,7 @@ REACH: Floats = np.array([0.1, 0.1, 0.1, 0.1])
 """(4,) how far from ankles and wrists soles and palms are, m."""
 _RESTING, _MOVING = 0.07, 0.5
 _NEAR_SPREAD, _HEIGHTS = 0.02, 0.3
+_CERTAIN = 700.0  # beyond which an exponential overflows
 
 
 class Supports(Protocol):
@@ -61,15 +61,22 @@ def contacts(
     away = np.full(len(_ENDS), math.inf)
     for support in supports:
         away = np.minimum(away, support.distance(joints[_ENDS]))
-    gap = np.maximum(away - REACH, 0.0)
-    # Which is more likely, a place and a velocity as these if it touches, or if it does not (Bayes,
-    # even odds before; what does not touch is anywhere within a range of heights)?
-    blur = variances[_ENDS] + _NEAR_SPREAD**2
-    odds = 0.5 * gap * gap / blur + 0.5 * np.log(2.0 * math.pi * blur / _HEIGHTS**2)
-    spread = speeds[_ENDS]
-    resting, moving = spread + _RESTING**2, spread + _MOVING**2
-    squared = np.sum(velocities[_ENDS] ** 2, axis=1)
-    odds += 0.5 * squared * (1.0 / resting - 1.0 / moving) + 1.5 * np.log(resting / moving)
+    near = zip((away - REACH).tolist(), variances[_ENDS].tolist(), strict=True)
+    pace = zip(velocities[_ENDS].tolist(), speeds[_ENDS].tolist(), strict=True)
     touching = np.zeros(COUNT)
-    touching[_ENDS] = expit(-odds)
+    touching[_ENDS] = [_touches(*place, *speed) for place, speed in zip(near, pace, strict=True)]
     return touching
+
+
+def _touches(gap: float, variance: float, velocity: Sequence[float], spread: float) -> float:
+    """Which is more likely, such a place and velocity if it touches, or if it does not?
+
+    Bayes, even odds before; what does not touch is anywhere within a range of heights. In numbers,
+    not arrays: there are four, and this is done for each image.
+    """
+    gap, blur = max(gap, 0.0), variance + _NEAR_SPREAD**2
+    resting, moving = spread + _RESTING**2, spread + _MOVING**2
+    squared = sum(v * v for v in velocity)
+    odds = gap * gap / blur + math.log(2.0 * math.pi * blur / _HEIGHTS**2)
+    odds += squared * (1.0 / resting - 1.0 / moving) + 3.0 * math.log(resting / moving)
+    return 1.0 / (1.0 + math.exp(min(0.5 * odds, _CERTAIN)))

@@ -327,4 +327,5 @@ class BodyTracker:
 
 def _variance(doubt: Floats) -> float:
     """m^2 that an uncertain pose adds to what is seen from 3 m."""
-    return float(np.trace(doubt[1:, 1:]) / 3.0 + doubt[0, 0] * 9.0)
+    turn, *shift = doubt.diagonal().tolist()
+    return float(sum(shift) / 3.0 + turn * 9.0)
