@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evidence.cjepa_perception import events, masses, shapes
+from evidence.cjepa_perception import events, latents, masses, shapes
 from evidence.pages import NOT_MEASURED
 from evidence.statistics import Interval, paired_difference, paired_ratio, wilson
 from evidence.tables import table
@@ -22,6 +22,7 @@ MEASURE = (
     "cjepa_beliefs.py",
     "cjepa_masses.py",
     "cjepa_masking.py",
+    "cjepa_latents.py",
     "cjepa_tosses.py",
     "cjepa_cost.py",
 )
@@ -55,6 +56,7 @@ def page(results: dict[str, Any]) -> dict[str, str]:
         ("cjepa_beliefs", "Mass and friction", _beliefs),
         ("cjepa_masses", "Mass from meetings", masses),
         ("cjepa_masking", "Is masking worth it?", _masking),
+        ("cjepa_latents", "Do latents help?", latents),
         ("cjepa_tosses", "Real tosses", _tosses),
         ("cjepa_cost", "Cost", _cost),
     ):
