@@ -101,6 +101,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=4.0, help="frames a second")
     parser.add_argument("--gate", action="store_true", help="with gate and governor")
+    parser.add_argument("--tier", default="cpu")
     args = parser.parse_args()
     governor = Governor(0.8) if args.gate else None
     source: SlotSource = DepthFinder()
