@@ -163,6 +163,25 @@ def test_the_node_keeps_no_image(graph: Any, until: Callable[..., bool]) -> None
     assert not robot.node._cameras["a"]._waiting
 
 
+def test_who_asks_is_told_where_people_will_be(graph: Any, until: Callable[..., bool]) -> None:
+    robot = Robot(graph)
+    told: list[Any] = []
+    subscribe(robot.client, topic("embodmocap", "people_forecast"), told)
+    assert until(lambda: robot.camera.publishers["keypoints_a"].get_subscription_count())
+    assert until(lambda: robot.camera.publishers["/tf_static"].get_subscription_count())
+    assert until(lambda: robot.client.count_publishers("people_forecast"))
+    for number in range(12):
+        robot.show(*shot(number)[:2])
+        assert until(lambda count=number + 1: min(len(robot.people), len(told)) >= count)
+    (ahead,) = told[-1].forecasts
+    assert ahead.id == robot.people[-1].people[0].id
+    assert len(ahead.stamps) == 4
+    assert len(ahead.joints) == 4 * 17
+    assert len(ahead.covariances) == 4 * 17 * 9
+    now = robot.people[-1].people[0].joints[11]
+    assert abs(ahead.joints[11].x - now.x) < 1.0
+
+
 def test_where_hri_msgs_is_installed_the_ids_of_bodies_are_told(
     graph: Any, until: Callable[..., bool]
 ) -> None:
