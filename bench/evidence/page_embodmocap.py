@@ -178,10 +178,11 @@ def _forecast(figures: dict[str, Any]) -> str:
             + " to ".join(f"{v:.2f}" for v in np.mean(measured["nees"], axis=0)[[0, -1]])
         )
     lines.append(
-        "\nSomebody who walks is forecast better than by either; limbs that swing on the spot, as "
-        "in the recorded motion, are no nearer than if they stood still. Covariances are too "
-        "wide (3 would be right): safe for who keeps away from people. Both time constants were "
-        "chosen by hand on the first seed of these two motions."
+        "\nSomebody who walks is forecast better than by either. Limbs that swing on the spot, as "
+        "in the recorded motion, are not forecast: who goes nowhere on average is told to stand. "
+        "Covariances are too wide (3 would be right): safe for who keeps away from people. Time "
+        "constants were chosen on other motions than these two: procedural walks of other builds, "
+        "ways and seeds, that go, stop and go, or march and sway on the spot."
     )
     header = ["motion", "way", *(f"{t:.1f} s" for t in horizons)]
     return "\n".join([text, table(header, rows), *lines]) + "\n"

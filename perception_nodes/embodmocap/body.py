@@ -11,6 +11,7 @@ depend on X alone, so the posterior of V follows from that of X in closed form:
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -19,7 +20,7 @@ from perception_nodes.arrays import Bools, Floats, Ints
 from perception_nodes.embodmocap.bones import Bones, forward
 from perception_nodes.embodmocap.gaussian import from_factor, invert, solve
 from perception_nodes.embodmocap.observation import Observation, linearize
-from perception_nodes.embodmocap.skeleton import AGILITY, BODY_AGILITY, COUNT
+from perception_nodes.embodmocap.skeleton import AGILITY, BODY_AGILITY, COUNT, INDEX
 
 _N = 3 * COUNT
 _STEPS = 4
@@ -37,6 +38,9 @@ _AXES = (_N + 1) * _AXES
 """Places in a flat (51, 51) matrix of the joints' (17, 3) diagonals and (17, 3, 3) blocks."""
 _SHARED = np.kron(np.ones((COUNT, COUNT)), np.eye(3))
 _ADAPT, _QUICKEST, _SLOWEST, _STILL = 0.1, 3.0, 0.3, 1e-6
+_HABIT = 1.3  # s
+TRUNK = np.array([INDEX[f"{s}_{p}"] for p in ("shoulder", "hip") for s in ("left", "right")])
+_MIDDLE = np.kron(np.bincount(TRUNK, minlength=COUNT) / len(TRUNK), np.eye(3))
 _STARTLED, _CAP, _RECENT = 5.0, 16.0, 0.3
 _RESTING, _WAKING, _STANDING = 0.7, 1.1, 0.02
 
@@ -56,6 +60,8 @@ class Body:
         self.bones = bones
         self._corrections = 0
         self._pace, self._stir = np.ones(COUNT), np.ones(COUNT)
+        self.drift = np.zeros(3)
+        """(3,) level velocity of the trunk, m/s, averaged over the last second or so."""
         self._misfit = np.full(COUNT, 2.0)
         self._x: Floats = np.asarray(joints, dtype=np.float64).reshape(_N).copy()
         self._v = np.zeros(_N)
@@ -109,6 +115,11 @@ class Body:
         self.stamp = stamp
         if dt == 0.0:
             return
+        if wander and dt > 0.0:
+            share = 1.0 - math.exp(-dt / _HABIT)
+            trunk = _MIDDLE @ self._v
+            trunk[2] = 0.0
+            self.drift = self.drift + share * (trunk - self.drift)
         self._x = self._x + dt * self._v
         half = self._vx + (0.5 * dt) * self._vv
         self._xx = self._xx + dt * (half + half.T)

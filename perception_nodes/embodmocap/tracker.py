@@ -11,7 +11,7 @@ import numpy as np
 
 from perception_nodes.arrays import Floats
 from perception_nodes.embodmocap.association import assign, strangers, untwist
-from perception_nodes.embodmocap.body import Body
+from perception_nodes.embodmocap.body import TRUNK, Body
 from perception_nodes.embodmocap.bones import Bones
 from perception_nodes.embodmocap.consensus import believed
 from perception_nodes.embodmocap.contacts import ENDS, Floor, Supports, contacts
@@ -35,7 +35,6 @@ _HOLD, _HOLDS = 0.25, 0.8
 _TALL = 0.12
 _STEP, _PAST = 0.02, 500
 _TRUSTED = Correction()
-_TRUNK = np.array([5, 6, 11, 12])
 _ONE_PLACE = 0.35
 
 
@@ -300,7 +299,7 @@ class BodyTracker:
 
     def _same(self, one: _Track, other: _Track) -> bool:
         apart = one.body.joints - other.body.joints
-        if float(np.abs(apart[_TRUNK].mean(axis=0)).max()) > _ONE_PLACE:
+        if float(np.abs(apart[TRUNK].mean(axis=0)).max()) > _ONE_PLACE:
             return False
         recent = self.stamp - _TENTATIVE_NS
         both = [{c for c, stamp in t.cameras.items() if stamp >= recent} for t in (one, other)]
