@@ -193,6 +193,18 @@ def test_a_forecast_goes_on_and_widens_with_time() -> None:
     assert (np.diff(sizes) > 0.0).all()
 
 
+def test_who_sways_on_the_spot_is_not_forecast_to_walk_away() -> None:
+    tracker = BodyTracker()
+    for number in range(40):
+        aside = 0.08 * np.sin(2.0 * np.pi * number / 39.0)
+        joints = WALK.at(0.0) + np.array([aside, 0.0, 0.0])
+        tracker.update([view([joints], number * STEP, POSE, noise=1.0)])
+    name, body = tracker.bodies()[0]
+    assert body.velocities[:, 0].mean() > 0.2  # it is in the middle of its swing
+    ahead = forecast(name, body).joints - body.joints
+    assert np.abs(ahead).max() < 0.04
+
+
 def test_knees_do_not_bend_backward() -> None:
     joints = WALK.at(0.0)
     bones = Bones()
