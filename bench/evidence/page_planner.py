@@ -20,6 +20,7 @@ MEASURE = (
     "planner_routing.py",
     "planner_deadline.py",
 )
+_ORDERS = ("invariance", "distinguishability", "counterfactual")
 _BELIEFS = ("oracle", "default", "wrong")
 
 
@@ -149,13 +150,14 @@ def _residual(figures: dict[str, Any]) -> str:
     rows, base = [], np.array(figures["arms"]["physics alone"]["errors_mm"])[None]
     for arm, row in figures["arms"].items():
         ratio = "" if arm == "physics alone" else paired_ratio(np.array([row["errors_mm"]]), base)
-        orders = [f"{wrong} of {total}" for wrong, total in row["orders"].values()]
+        failed = [row["orders"][name] for name in _ORDERS]
+        orders = [f"{wrong} of {total}" for wrong, total in failed]
         inside = "-" if row["inside_90"] is None else f"{row['inside_90']:.2f}"
         rows.append([arm, f"{row['rms_mm']:.1f}", str(ratio), f"{row['effect']:.2f}", inside,
                      *orders])  # fmt: skip
-    orders = ["invariance", "distinguishability", "counterfactual"]
+
     header = ["foreseen by", "rms error, mm", "mean error over physics", "effect ratio",
-              "in 90 % intervals", *orders]  # fmt: skip
+              "in 90 % intervals", *_ORDERS]  # fmt: skip
     return (
         "How one box moves in half a second of pushing, masses of 0.1 to 1 kg, friction 0.15 to 1, "
         f"told of truly: {figures['train']} blocks to train on, {figures['test']} held out, "
@@ -169,7 +171,7 @@ def _residual(figures: dict[str, Any]) -> str:
 
 def _samples(figures: dict[str, Any]) -> str:
     errors, within = figures["errors_mm"], figures["tolerance_mm"]
-    counts = list(next(iter(errors.values())))
+    counts = sorted(next(iter(errors.values())), key=int)
     rows = []
     for arm, by_count in errors.items():
         cells = []
@@ -220,7 +222,12 @@ def _frictions(bands: dict[str, Any]) -> str:
     return (
         "What one strike teaches of friction, in the band that things are believed to be of and "
         "outside: errors of its logarithm (root mean square), the standard deviation that is said, "
-        "and how many true ones lie within the 90 % intervals.\n\n" + table(header, rows)
+        "and how many true ones lie within the 90 % intervals. A belief changes only by a slide of "
+        "four frames, which at 0.5 m/s and 30 frames a second takes a friction below 0.4: in "
+        f"{sum(row['learned'] for row in bands.values())} of "
+        f"{sum(row['strikes'] for row in bands.values())} cases one was learned, so that "
+        "*estimated* is nearly *default* here, and both are as good as *oracle*.\n\n"
+        + table(header, rows)
     )
 
 
