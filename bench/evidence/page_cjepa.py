@@ -182,11 +182,10 @@ def _struck_kinds(figures: dict[str, Any]) -> str:
     header = ["struck, 2 s unseen", "cases", "median, mm", "mean, mm", "mean over Kalman's",
               "mean of the simulator, mm"]  # fmt: skip
     return (
-        "By shape and by who strikes. To be told shapes helps a little (rows above), but balls are "
-        "no better for it than they were for the network before, which was told boxes alone (0.63 "
-        "of the Kalman filter's error too): what is missing there is not the shape. Rolling on by "
-        "rule (balls keep their speed, lying cylinders across their axis) was tried and did not "
-        "help, since the direction is wrong before.\n\n"
+        "By shape and by who strikes. To be told shapes helps (rows above). Rolling on by rule "
+        "(balls keep their speed, lying cylinders across their axis) was tried with an earlier "
+        "network and did not help, since the direction is wrong before. More training helped all "
+        "of these but cylinders.\n\n"
         f"{table(header, rows)}"
     )
 
