@@ -10,18 +10,21 @@ import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 from ros_camera import FACTORY, Camera, subscribe, topic
+from std_msgs.msg import Float64
 from std_srvs.srv import Trigger
 
 from perception_nodes.embodmocap.interface import Keypoints
 from perception_nodes.embodmocap.node import EmbodmocapNode
 from perception_nodes.embodmocap.skeleton import JOINTS, SURFACE
 from perception_nodes.errors import InputError
+from perception_nodes.gate.governor import UNDER_PRESSURE
 from perception_nodes.geometry.camera import Camera as Lens
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.ros import endpoints
 from perception_nodes.ros.conversion import people_from_msg
-from perception_nodes.ros.interfaces import TRACKED, node
+from perception_nodes.ros.interfaces import COMPUTE_PRESSURE, TRACKED, node
 from perception_nodes.ros.people_messages import keypoints_from_msg, keypoints_to_msg
+from perception_nodes.ros.qos import Intent, profile
 from perception_nodes.ros.rclpy_factory import interface
 from perception_nodes.ros.run import start
 from perception_nodes.scene import Frame
@@ -236,3 +239,28 @@ def test_keypoints_that_are_no_numbers_come_without_confidence() -> None:
     back = keypoints_from_msg(message, "camera_a")
     assert back.confidence[0, 3] == 0.0
     np.testing.assert_allclose(back.pixels[0, :3], pixels[0, :3], atol=1e-3)
+
+
+def test_under_pressure_people_are_looked_for_in_a_part_of_the_images(
+    graph: Any, until: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network()
+    where = "perception_nodes.embodmocap.node.learned_keypoints"
+    monkeypatch.setattr(where, lambda *_: network)
+    robot = Robot(graph, keypoints="learned")
+    pressure = robot.client.create_publisher(
+        Float64, COMPUTE_PRESSURE.name, profile(Intent[COMPUTE_PRESSURE.intent])
+    )
+    assert until(lambda: robot.camera.publishers["/tf_static"].get_subscription_count())
+    assert until(pressure.get_subscription_count)
+    pressure.publish(Float64(data=4.0))  # memory, prediction, planning, keypoints
+    assert until(lambda: robot.node._allowance.slowed)
+    for number in range(12):
+        robot.show(shot(number)[0], None)
+        assert until(lambda n=number: asked_or_dropped(robot, network) > n)
+    assert network.asked == 12 // UNDER_PRESSURE
+
+
+def asked_or_dropped(robot: Robot, network: Network) -> int:
+    """Images that came to an end."""
+    return network.asked + int(robot.node.health.values().get("dropped, slowed down", "0"))

@@ -14,10 +14,13 @@ from planner_graph import NAMES, Planner, World, achieve
 from plans import TABLE, person, thing
 from rclpy.action import ActionClient
 from rclpy.parameter import Parameter
+from std_msgs.msg import Float64
 from std_srvs.srv import SetBool
 
 from perception_nodes.errors import ModelError
 from perception_nodes.planner.node import PlannerNode
+from perception_nodes.ros.interfaces import COMPUTE_PRESSURE
+from perception_nodes.ros.qos import Intent, profile
 from perception_nodes.ros.rclpy_factory import interface
 from perception_nodes.ros.run import start
 from perception_nodes.scene import PlanStatus, Visibility
@@ -327,3 +330,23 @@ def test_a_jump_of_the_clock_and_a_deactivation_end_the_goal(bench: Bench) -> No
     assert bench.result(handle)[1].reason == "the node was deactivated"
     assert bench.world.velocity() == 0.0
     assert np.isfinite(bench.world.tip).all()
+
+
+def test_under_pressure_plans_get_half_of_the_time(bench: Bench) -> None:
+    asked: list[float] = []
+    solve = bench.node._solver.plan
+
+    def plan(situation: Any, goal: Any, seconds: float) -> Any:
+        asked.append(seconds)
+        return solve(situation, goal, seconds)
+
+    bench.node._solver.plan = plan
+    pressure = bench.client.create_publisher(
+        Float64, COMPUTE_PRESSURE.name, profile(Intent[COMPUTE_PRESSURE.intent])
+    )
+    assert bench.until(pressure.get_subscription_count)
+    bench.send(achieve(-0.1))
+    assert bench.until(lambda: asked)
+    assert asked[0] == pytest.approx(0.1)
+    pressure.publish(Float64(data=3.0))  # memory, prediction, planning
+    assert bench.until(lambda: asked[-1] == pytest.approx(0.05))
