@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception_nodes.arrays import Floats
-from perception_nodes.scene import Gaussian, ObjectState
+from perception_nodes.scene import UNKNOWN_ROUNDNESS, Gaussian, ObjectState
 
 GRAVITY = 9.81
 _STACKED = 0.02
@@ -24,8 +24,8 @@ class Blocks:
         poses: (N, 3) x, y and heading of their boxes, world frame.
         velocities: (N, 3) of the same.
         heights: (N, 2) bottom and top, m, world frame.
-        parts: (N, K, 4) centers and half extents of the rectangles of their footprints, in the
-            frame of the box; a part with negative extents is none.
+        parts: (N, K, 5) centers, half extents and radii of the corners of the rectangles of their
+            footprints, in the frame of the box; a part with negative extents is none.
         mass: (N,) kg.
         friction: (N,) coefficient.
         turning: (N,) L^2 of the limit surface, see `contact`, m^2.
@@ -73,23 +73,24 @@ def blocks_of(objects: Sequence[ObjectState], shapes: Mapping[str, Floats] | Non
 
     Args:
         objects: All numbers are finite.
-        shapes: By id (K, 4), footprints that are known to be other than that of the box.
+        shapes: By id (K, 4), rectangles that footprints are known to be made of; others are the
+            rectangle of the box, or round if the surface looks so.
     """
     shapes = shapes or {}
     boxes = [upright(item) for item in objects]
     known = [
-        shapes.get(item.id, np.array([[0.0, 0.0, half[0], half[1]]]))
+        _sharp(shapes[item.id]) if item.id in shapes else _footprint(item, half)
         for item, (_, half) in zip(objects, boxes, strict=True)
     ]
     most = max((len(parts) for parts in known), default=1)
-    padding = np.array([[0.0, 0.0, -1e3, -1e3]])
+    padding = np.array([[0.0, 0.0, -1e3, -1e3, 0.0]])
     parts = [np.concatenate([p, *[padding] * (most - len(p))]) for p in known]
     heights = [(place[2] - half[2], place[2] + half[2]) for place, half in boxes]
     poses = np.array([place[[0, 1, 3]] for place, _ in boxes]).reshape(-1, 3)
     bounds = np.array(heights).reshape(-1, 2)
     speeds = [(*i.velocity[:2], i.angular_velocity[2]) for i in objects]
     spread = [math.sqrt(max(np.trace(i.pose_covariance[:2, :2]) / 2.0, 0.0)) for i in objects]
-    stacked = np.array(parts).reshape(-1, most, 4)
+    stacked = np.array(parts).reshape(-1, most, 5)
     return Blocks(
         ids=tuple(item.id for item in objects),
         poses=poses,
@@ -105,15 +106,27 @@ def blocks_of(objects: Sequence[ObjectState], shapes: Mapping[str, Floats] | Non
 
 
 def turning(parts: Floats) -> float:
-    """L^2 of a footprint (K, 4), m^2, by the mean distance of its corners from the center.
+    """L^2 of a footprint (K, 5), m^2, by the mean distance of its corners from the center.
 
     What stands on a table stands on its corners: little bends, and bottoms are a little hollow.
+    What is round stands on its rim.
     """
     solid = parts[parts[:, 2] > 0.0]
-    corners = (
-        solid[:, None, :2] + np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)]) * solid[:, None, 2:]
-    )
+    diagonal = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)])
+    inner = solid[:, None, 2:4] - (1.0 - math.sqrt(0.5)) * solid[:, None, 4:]
+    corners = solid[:, None, :2] + diagonal * inner
     return max(float(np.hypot(corners[..., 0], corners[..., 1]).mean()) ** 2, 1e-6)
+
+
+def _sharp(rectangles: Floats) -> Floats:
+    return np.column_stack((rectangles, np.zeros(len(rectangles))))
+
+
+def _footprint(item: ObjectState, half: Floats) -> Floats:
+    """(1, 5) of the box; round where the surface is likelier round about the vertical than not."""
+    up = int(np.argmax(np.abs(item.pose.rotation[2])))
+    radius = float(half[:2].min()) if item.roundness[up] > UNKNOWN_ROUNDNESS else 0.0
+    return np.array([[0.0, 0.0, half[0], half[1], radius]])
 
 
 def _expected(log: Gaussian) -> float:
@@ -129,7 +142,7 @@ def _carriers(poses: Floats, heights: Floats, parts: Floats) -> Floats:
         offset = poses[i, :2] - poses[:, :2]
         c, s = np.cos(poses[:, 2]), np.sin(poses[:, 2])
         local = np.stack((c * offset[:, 0] + s * offset[:, 1], c * offset[:, 1] - s * offset[:, 0]))
-        inside = np.abs(local.T[:, None] - parts[..., :2]) < parts[..., 2:]
+        inside = np.abs(local.T[:, None] - parts[..., :2]) < parts[..., 2:4]
         below = np.abs(heights[:, 1] - heights[i, 0]) < _STACKED
         able = inside.all(axis=-1).any(axis=-1) & below & (np.arange(count) != i)
         if able.any():

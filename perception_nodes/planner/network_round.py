@@ -28,7 +28,7 @@ ELITES = 8
 PARTS = 2
 """Rectangles that a footprint may have in the graph."""
 _CPU = "cpu"
-_NONE = (0.0, 0.0, -1e3, -1e3)
+_NONE = (0.0, 0.0, -1e3, -1e3, 0.0)
 
 
 class Round(NamedTuple):

@@ -11,6 +11,7 @@ it runs for many candidates at once, and as a network (`models/perception_models
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -268,7 +269,7 @@ def _moved(xp: Any, force: Array, arm: Array, side: _Side) -> Array:
 
 def _reach(parts: Array) -> Floats:
     """(N,) how far the shapes reach from their centers, m."""
-    corner = np.abs(parts[..., :2]) + np.maximum(parts[..., 2:], 0.0)
+    corner = np.abs(parts[..., :2]) + np.maximum(parts[..., 2:4], 0.0)
     return np.asarray(np.hypot(corner[..., 0], corner[..., 1]).max(axis=-1))
 
 
@@ -289,10 +290,15 @@ def _least(xp: Any, values: Array) -> Array:
 def _outline(xp: Any, parts: Array) -> Array:
     """(N, 8 K, 2) corners and middles of the sides of all rectangles."""
     around = xp.asarray(_AROUND)
-    points = parts[..., None, :2] + around * parts[..., None, 2:]
+    radius = parts[..., None, 4:]
+    # a round corner is a little farther in
+    diagonal = around[:, :1] ** 2 * around[:, 1:] ** 2
+    inner = parts[..., None, 2:4] - _CORNER * diagonal * radius
+    points = parts[..., None, :2] + around * inner
     return points.reshape((parts.shape[0], -1, 2))
 
 
+_CORNER = 1.0 - math.sqrt(0.5)
 _AROUND = ((1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1))
 
 

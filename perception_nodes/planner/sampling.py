@@ -177,7 +177,7 @@ class SamplingSolver:
         anew = np.concatenate(every)
         if task.low:
             solid = parts[parts[:, 2] > 0.0]
-            reach = float(np.hypot(*(np.abs(solid[:, :2]) + solid[:, 2:]).max(axis=0)))
+            reach = float(np.hypot(*(np.abs(solid[:, :2]) + solid[:, 2:4]).max(axis=0)))
             reach += self.physics.tip_radius + _BESIDE
             going = sliding(tip[:2], anew, pose[:2], reach, self.moves)
             found.append((False, np.concatenate((self._warm(task), going))))

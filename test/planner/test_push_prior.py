@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,9 +121,35 @@ def test_a_lying_box_has_the_extents_it_shows_from_above() -> None:
 def test_distance_and_normal_of_a_rectangle(
     point: tuple[float, float], distance: float, normal: tuple[float, float]
 ) -> None:
-    found = touch(np, np.array(point), np.array([[0.0, 0.0, 0.03, 0.02]]))
+    found = touch(np, np.array(point), np.array([[0.0, 0.0, 0.03, 0.02, 0.0]]))
     assert float(found.distance) == pytest.approx(distance, abs=1e-6)
     assert found.normal == pytest.approx(np.array(normal), abs=1e-6)
+
+
+def test_a_round_footprint_is_a_disc_all_around() -> None:
+    disc = np.array([[0.0, 0.0, 0.03, 0.03, 0.03]])
+    for angle in np.linspace(0.0, 2.0 * math.pi, 7):
+        way = np.array([math.cos(angle), math.sin(angle)])
+        for away in (0.01, 0.08):
+            found = touch(np, away * way, disc)
+            assert float(found.distance) == pytest.approx(away - 0.03, abs=1e-6)
+            assert found.normal == pytest.approx(way, abs=1e-6)
+
+
+def test_what_looks_round_slips_aside_where_a_box_is_taken_along() -> None:
+    thing = block("a", 0.0, 0.0)
+    can = replace(thing, roundness=np.array([0.1, 0.1, 0.9]))
+    ends = [end(item, start=(-0.1, 0.02), stop=(0.03, 0.02))["a"] for item in (thing, can)]
+    assert ends[1][0] < ends[0][0] - 0.005
+    assert ends[1][1] < ends[0][1] - 0.003
+
+
+def test_what_looks_round_pushes_its_neighbor_with_its_rim() -> None:
+    thing, other = block("a", 0.0, 0.0), block("b", 0.065, 0.055)
+    can = replace(thing, roundness=np.array([0.1, 0.1, 0.9]))
+    moved = [end(item, other, start=(-0.1, 0.0), stop=(-0.03, 0.0))["b"] for item in (thing, can)]
+    assert moved[0][0] > 0.068
+    assert moved[1][0] < 0.066
 
 
 def test_a_contact_sticks_inside_the_friction_cone_and_slides_at_its_edge() -> None:

@@ -40,7 +40,7 @@ _SHAPES: dict[str, tuple[int | str, ...]] = {
     "velocities": ("objects", 3),
     "spread": ("objects",),
     "heights": ("objects", 2),
-    "parts": ("objects", PARTS, 4),
+    "parts": ("objects", PARTS, 5),
     "friction": ("objects",),
     "turning": ("objects",),
     "load": ("objects",),

@@ -81,7 +81,8 @@ class Residual(nn.Module):
 def physics_loss(block: Tensor, moved: Tensor) -> Tensor:
     """How far the tip would be in the object, and how far it would go beyond what drives it."""
     offset = block[:, TIP] + block[:, WAY] - moved[:, :2]
-    parts = torch.cat((torch.zeros_like(block[:, HALF]), block[:, HALF]), -1)[:, None]
+    half = block[:, HALF]
+    parts = torch.cat((torch.zeros_like(half), half, torch.zeros_like(half[:, :1])), -1)[:, None]
     gap = touch(torch, turned(torch, -moved[:, 2], offset), parts).distance - _RADIUS
     driven = block[:, WAY].norm(dim=-1) + 0.5 * block[:, VELOCITY][:, :2].norm(dim=-1)
     beyond = torch.relu(moved[:, :2].norm(dim=-1) - driven - 0.01)
