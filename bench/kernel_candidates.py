@@ -116,7 +116,7 @@ def rounds() -> list[dict[str, float]]:
     for samples in SAMPLES:
         t = task(samples)
         candidates = draw(np, t.search, t.noise, moves)
-        start, still = start_state(t.blocks, samples), things(t.blocks, physics)
+        start, still = start_state(t.blocks, samples), things(t.blocks, physics, moves.interval)
         given = candidates, start, still, t.aim, np.array(HEIGHT), moves, physics, weights
         whole = t.search, t.least, t.noise, t.blocks, t.aim, HEIGHT
         narrow = candidates, judge(np, *given), ELITES, t.least

@@ -24,6 +24,7 @@ _ACROSS = (-0.6, 0.0, 0.6)
 _CLEAR = 0.008
 _SHORT = (0.015, 0.04)
 _ABOVE = 0.03  # m above what the tip travels over
+_TURN = 3  # steps between going up and going down, so that the pusher is never reversed at once
 _WIDTH = 0.04  # m beside the way: the tip, its clearance and what is uncertain
 
 
@@ -199,6 +200,8 @@ def approach(tip: Floats, start: Floats, travel_height: float, moves: Moves) -> 
     for a, b in itertools.pairwise(corners):
         length = float(np.linalg.norm(b - a))
         count = math.ceil(length / (moves.travel_speed * moves.interval) - 1e-6)
+        if a[2] == b[2] and length > 0.0:
+            count = max(count, _TURN)
         if count > 0:
             path.append(a + (b - a) * (np.arange(1, count + 1) / count)[:, None])
     return np.concatenate(path)

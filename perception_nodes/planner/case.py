@@ -15,6 +15,7 @@ from perception_nodes.planner.sweep import Path
 from perception_nodes.scene import ObjectState, Plan
 
 _STILL = 0.002
+_SURELY = 0.7  # chance of being round about the vertical
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +163,14 @@ def upright(state: ObjectState) -> tuple[float, Floats]:
 def uncertainty(state: ObjectState, half: Floats, sigmas: float) -> tuple[float, float]:
     """Standard deviation of an object's place, m, and what its uncertain heading adds, m.
 
-    However wrong the heading is, the footprint stays within the circle around it.
+    However wrong the heading is, the footprint stays within the circle around it; that around what
+    is surely round goes through no corners.
     """
     place = math.sqrt(max(float(np.linalg.eigvalsh(state.pose_covariance[:3, :3])[-1]), 0.0))
     heading = math.sqrt(max(float(state.pose_covariance[5, 5]), 0.0))
-    circle = float(np.linalg.norm(half[:2]))
+    up = int(np.argmax(np.abs(state.pose.rotation[2])))
+    is_round = float(state.roundness[up]) > _SURELY
+    circle = float(half[:2].max() if is_round else np.linalg.norm(half[:2]))
     return place, min(circle * sigmas * heading, circle - float(half[:2].min()))
 
 

@@ -19,7 +19,7 @@ from perception_nodes.scene import ObjectState
 
 _NANOSECONDS = 1e-9
 _STILL = 1e-5
-_SUBSTEP = 0.05
+_LONGEST = 0.1
 
 
 class PriorMotion:
@@ -49,12 +49,12 @@ class PriorMotion:
         dt = (stamp - objects[0].stamp) * _NANOSECONDS
         if not 0.0 < dt < 1.0:
             return {}
-        steps = math.ceil(dt / _SUBSTEP)
+        steps = math.ceil(dt / _LONGEST)
         share = np.linspace(0.0, 1.0, steps + 1)[:, None]
         tips = (before + share * (after - before))[None]
         blocks = blocks_of(objects)
         blocks.velocities[:] = 0.0
-        still = things(blocks, self._physics)
+        still = things(blocks, self._physics, dt / steps)
         end = roll(np, start_state(blocks, 1), still, tips, dt / steps, self._physics)[-1]
         change = end.poses[0] - blocks.poses
         spread = end.deviation[0]

@@ -18,6 +18,7 @@ from perception_nodes.inference.network import Network
 from perception_nodes.inference.providers import order, why_not
 from perception_nodes.inference.runtime import onnxruntime
 from perception_nodes.planner.blocks import Blocks
+from perception_nodes.planner.candidates import Moves
 from perception_nodes.planner.cost import Aim
 from perception_nodes.planner.iteration import Search
 from perception_nodes.planner.prior import Physics, things
@@ -53,7 +54,7 @@ class NetworkRound:
         self, search: Search, least: Floats, noise: Floats, blocks: Blocks, aim: Aim, height: float
     ) -> Round:
         """One round from noise (B, D); `least` (D,) is the least deviation."""
-        still = things(blocks, Physics())
+        still = things(blocks, Physics(), Moves().interval)
         padding = np.tile(_NONE, (len(blocks.ids), PARTS - blocks.parts.shape[1], 1))
         answer = self._network.run(
             {

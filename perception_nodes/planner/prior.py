@@ -32,17 +32,19 @@ class Physics:
         tip_radius: Of the pusher, a stick with a round end, m.
         grip: Friction of the pusher's surface; with an object the greater of both counts.
         rim: Mean distance of the pressure on the support from the center, as a share of that of the
-            corners; measured in simulation (bench/planner_prior.py).
+            corners or of the radius of what is round, for short steps; measured in simulation
+            (bench/planner_prior.py).
+        rim_growth: How much more it must be a second of step: a long step sees all of its contact
+            from where the pusher ends, and lets things slip aside too far; measured likewise.
         growth: Standard deviation of where a touched object ends, as a share of how far it moved.
-        substeps: Steps of physics in one of the plan.
         sweeps: How often overlaps are undone in one step of physics.
     """
 
     tip_radius: float = 0.012
     grip: float = 0.4
-    rim: float = 0.92
+    rim: float = 0.62
+    rim_growth: float = 2.6
     growth: float = 0.15
-    substeps: int = 1
     sweeps: int = 2
 
 
@@ -67,12 +69,12 @@ class Things(NamedTuple):
     """(N, N) 1 where two objects are beside each other, not one above the other."""
 
 
-def things(blocks: Blocks, physics: Physics) -> Things:
-    """The constants of a rollout, as arrays of NumPy."""
+def things(blocks: Blocks, physics: Physics, interval: float) -> Things:
+    """The constants of a rollout in steps of `interval` s, as arrays of NumPy."""
     low, high = blocks.heights[:, 0], blocks.heights[:, 1]
     overlap = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
     level = (overlap > 0.003) & ~np.eye(len(low), dtype=bool)
-    turning = blocks.turning * physics.rim**2
+    turning = blocks.turning * (physics.rim + physics.rim_growth * interval) ** 2
     carriers = blocks.carriers
     load = blocks.load + carriers.T @ blocks.load
     return Things(
@@ -329,29 +331,12 @@ def roll(
     """
     states = [start]
     for t in range(tips.shape[1] - 1):
-        state = advance(xp, states[-1], still, tips[:, t], tips[:, t + 1], interval, physics)
+        after = tips[:, t + 1]
+        state = step(xp, states[-1], still, after, after - tips[:, t], interval, physics)
         states.append(state)
         if tick is not None:
             tick()
     return states
-
-
-def advance(
-    xp: Any,
-    state: State,
-    still: Things,
-    before: Array,
-    after: Array,
-    interval: float,
-    physics: Physics,
-) -> State:
-    """The state one step of the plan later, while the tip goes from `before` to `after` (B, 3)."""
-    parts = physics.substeps
-    shift = (after - before) / parts
-    for part in range(1, parts + 1):
-        tip = before + shift * part
-        state = step(xp, state, still, tip, shift, interval / parts, physics)
-    return state
 
 
 def start_state(blocks: Blocks, candidates: int) -> State:
@@ -382,7 +367,9 @@ class PriorRollout:
         """See `interface.Rollout`."""
         blocks = blocks_of(situation.objects, self.shapes)
         start = start_state(blocks, len(tips))
-        states = roll(np, start, things(blocks, self.physics), tips, interval, self.physics)
+        states = roll(
+            np, start, things(blocks, self.physics, interval), tips, interval, self.physics
+        )
         poses = np.stack([state.poses for state in states], axis=1)
         height = np.broadcast_to(blocks.heights.mean(axis=1)[:, None], (*poses.shape[:3], 1))
         full = np.concatenate((poses[..., :2], height, poses[..., 2:]), axis=-1)

@@ -297,7 +297,7 @@ class SamplingSolver:
             return self._opinion(self.rollout, task, candidates, aim)[0]
         if self.network is not None:
             return self.network.judge(candidates, task.blocks, aim, task.height)
-        still = things(task.blocks, self.physics)
+        still = things(task.blocks, self.physics, self.moves.interval)
         start = start_state(task.blocks, len(candidates))
         height = np.array(task.height)
         found = judge(
@@ -321,7 +321,7 @@ class SamplingSolver:
             State(level[:, t], 0.0 * level[:, t], futures.deviation[:, t])
             for t in range(level.shape[1])
         ]
-        still = things(task.blocks, self.physics)
+        still = things(task.blocks, self.physics, self.moves.interval)
         costs = cost(np, states, still, tips, aim, self.weights)
         return costs + self.weights.residual * futures.residual, futures.residual
 
@@ -354,7 +354,7 @@ class SamplingSolver:
         else:
             push = np.concatenate((task.situation.tip[None], push[1:]))
         tips = np.concatenate((way, push[1:]))
-        still = things(task.blocks, self.physics)
+        still = things(task.blocks, self.physics, self.moves.interval)
         states = roll(
             np, start_state(task.blocks, 1), still, push[None], moves.interval, self.physics
         )

@@ -81,7 +81,7 @@ def test_a_sliding_object_stops_after_the_distance_that_friction_allows() -> Non
     start = start_state(blocks, 1)
     moving = State(start.poses, np.array([[[0.5, 0.0, 0.0]]]), start.deviation)
     tips = np.full((1, 11, 3), 5.0)
-    states = roll(np, moving, things(blocks, Physics()), tips, 0.1, Physics())
+    states = roll(np, moving, things(blocks, Physics(), 0.1), tips, 0.1, Physics())
     assert states[-1].poses[0, 0, 0] == pytest.approx(0.5**2 / (2 * 9.81 * 0.4), rel=0.01)
     assert np.abs(states[-1].velocities).max() < 1e-6
 

@@ -49,7 +49,7 @@ def test_the_network_says_what_numpy_says(network: NetworkRound, count: int) -> 
         np,
         candidates,
         start_state(blocks, len(noise)),
-        things(blocks, Physics()),
+        things(blocks, Physics(), moves.interval),
         aim(count),
         np.array(HEIGHT),
         moves,

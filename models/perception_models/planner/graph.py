@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from perception_nodes.planner.candidates import Moves, tips_of
 from perception_nodes.planner.cost import Aim, Weights, cost
 from perception_nodes.planner.iteration import Search, draw, narrowed_cem
-from perception_nodes.planner.prior import Physics, State, Things, advance
+from perception_nodes.planner.prior import Physics, State, Things, step
 
 
 class Head(nn.Module):
@@ -65,7 +65,9 @@ class Body(nn.Module):
         """The state (B, N, 3), (B, N, 3), (B, N) after it."""
         still = Things(heights, parts, friction, turning, load, carriers, level)
         state = State(now_poses, now_velocities, now_spread)
-        return tuple(advance(torch, state, still, before, after, self._interval, self._physics))
+        return tuple(
+            step(torch, state, still, after, after - before, self._interval, self._physics)
+        )
 
 
 class Tail(nn.Module):
