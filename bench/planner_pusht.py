@@ -1,20 +1,28 @@
 """Push-T: who brings the T to its goal, in the same episodes, and how long planning takes.
 
-    python bench/planner_pusht.py [--episodes 100] [--arms random prior ...]
+    python bench/planner_pusht.py [--episodes 100] [--arms random prior ...] [--see images]
 
-From states. A plan is made every 5 steps, without a deadline, with the same number of samples and
-rounds for all. "learned" is the C-JEPA without the physics prior; it knows boxes, not T shapes.
-"ours" lets it judge again what the prior favors. "patches" and "objects" are small networks trained
-on pushes of this T alone, see `perception_models.planner.patches`; they need torch:
+From true states, or from the images of an RGB-D camera above the board. A plan is made every 5
+steps, without a deadline, with the same number of samples and rounds for all. "learned" is the
+C-JEPA without the physics prior; it knows boxes, not T shapes. "ours" lets it judge again what the
+prior favors. "patches" and "objects" are small networks trained on pushes of this T alone, see
+`perception_models.planner.patches`; they need torch:
 
     .venv-train/bin/python bench/planner_pusht.py --episodes 200 --arms patches objects
+
+Arms that are not measured now stay in the result as they were.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
+import math
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +37,7 @@ from perception_nodes.planner.interface import Goal, Rollout, Situation
 from perception_nodes.planner.learned import CombinedRollout, LearnedRollout
 from perception_nodes.planner.prior import PriorRollout
 from perception_nodes.planner.sampling import SamplingSolver
-from perception_nodes.scene import Plan, PlanStatus
+from perception_nodes.scene import ObjectState, Plan, PlanStatus
 from perception_simulation.push_t import (
     ANGLE,
     BUDGET,
@@ -43,7 +51,9 @@ from perception_simulation.push_t import (
     episode,
     solved,
 )
+from perception_simulation.push_t_camera import FIRST_LOOKS, BoardCamera
 
+STATES, IMAGES = "states", "images"
 TRAINED = ("patches", "objects")
 ARMS = ("random", "learned", "box", "prior", "ours", *TRAINED)
 UPDATES, EPISODES = 3000, 1000
@@ -89,9 +99,61 @@ def goal_of(task: Episode) -> Goal:
     return Goal(NAME, Pose(turn, place), 0.5 * POSITION, 0.5 * ANGLE)
 
 
-def attempt(task: Episode, planner: SamplingSolver | None, seed: int) -> dict[str, Any]:
+class Sight:
+    """What an arm knows of the T: the truth, or what images of it tell.
+
+    Attributes:
+        errors: (level m, rad) of each image so far that something is believed after.
+    """
+
+    def __init__(self, board: Board, camera: BoardCamera | None) -> None:
+        self._board, self._camera = board, camera
+        self._state: ObjectState | None = None
+        self.errors: list[tuple[float, float]] = []
+        if camera is not None:
+            for _ in range(FIRST_LOOKS):
+                board.step(np.zeros(2))
+                self.look()
+
+    def look(self) -> None:
+        """After each step."""
+        if self._camera is None:
+            return
+        self._state = self._camera.look()
+        if self._state is not None:
+            off = self._state.pose.inverse() @ self._board.state().pose
+            turn = math.atan2(off.rotation[1, 0], off.rotation[0, 0])
+            self.errors.append((float(np.hypot(*off.translation[:2])), abs(turn)))
+
+    def situation(self) -> Situation | None:
+        """What a plan is made from; None while nothing is known."""
+        state = self._board.state() if self._camera is None else self._state
+        if state is None:
+            return None
+        stamp, tip = self._board.world.stamp, self._board.tip()
+        return Situation(stamp, (state,), (), (), tip, np.zeros(3))
+
+    def told(self) -> dict[str, Any]:
+        """For the result; nothing where nobody looked."""
+        if self._camera is None:
+            return {}
+        return {"errors": self.errors, "images": self._camera.frames,
+                "registered": self._camera.registered}  # fmt: skip
+
+
+def attempt(task: Episode, planner: SamplingSolver | None, seed: int, see: str) -> dict[str, Any]:
     """One episode of one arm."""
     board = Board(task.start, task.tip)
+    with ExitStack() as stack:
+        camera = stack.enter_context(BoardCamera(board, seed)) if see == IMAGES else None
+        sight = Sight(board, camera)
+        return run(task, planner, seed, board, sight) | sight.told()
+
+
+def run(
+    task: Episode, planner: SamplingSolver | None, seed: int, board: Board, sight: Sight
+) -> dict[str, Any]:
+    """Plan and push until it is solved or the steps are over."""
     rng = np.random.default_rng((seed, 3))
     goal, seconds = goal_of(task), []
     velocities = np.zeros((EXECUTED, 2))
@@ -106,17 +168,22 @@ def attempt(task: Episode, planner: SamplingSolver | None, seed: int) -> dict[st
                 way = np.array([np.cos(heading), np.sin(heading)])
                 velocities = np.repeat(SPEED * rng.uniform() * way[None], EXECUTED, axis=0)
             else:
-                began = time.process_time()
-                plan = planner.plan(situation(board), goal, _FOREVER)
-                seconds.append(time.process_time() - began)
-                velocities = ahead(plan)
+                velocities = planned(planner, sight.situation(), goal, seconds)
         board.step(velocities[step % EXECUTED])
+        sight.look()
     return {"solved": solved(board.pose(), task.goal), "steps": BUDGET, "seconds": seconds}
 
 
-def situation(board: Board) -> Situation:
-    """What a plan is made from."""
-    return Situation(board.world.stamp, (board.state(),), (), (), board.tip(), np.zeros(3))
+def planned(
+    planner: SamplingSolver, situation: Situation | None, goal: Goal, seconds: list[float]
+) -> Floats:
+    """(EXECUTED, 2) of a new plan; the time that it took is added to `seconds`."""
+    if situation is None:
+        return np.zeros((EXECUTED, 2))
+    began = time.process_time()
+    plan = planner.plan(situation, goal, _FOREVER)
+    seconds.append(time.process_time() - began)
+    return ahead(plan)
 
 
 def ahead(plan: Plan) -> Floats:
@@ -134,6 +201,7 @@ def main() -> None:
     parser.add_argument("--tier", choices=("cpu", "full"), default="cpu")
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--see", choices=(STATES, IMAGES), default=STATES)
     args = parser.parse_args()
     planners = {arm: None if arm == "random" else solver(arm) for arm in args.arms}
     found: dict[str, list[dict[str, Any]]] = {arm: [] for arm in args.arms}
@@ -141,11 +209,22 @@ def main() -> None:
         seed = FIRST_SEED + number
         task = episode(seed)
         for arm, planner in planners.items():
-            found[arm].append(attempt(task, planner, seed))
+            found[arm].append(attempt(task, planner, seed, args.see))
         done = {arm: sum(r["solved"] for r in rows) for arm, rows in found.items()}
         print(number + 1, done, flush=True)
         if (number + 1) % 10 == 0 or number + 1 == args.episodes:
-            write_result("planner_pusht", figures(found))
+            ending = "" if args.see == STATES else f" from {IMAGES}"
+            with alone():
+                named = {arm + ending: rows for arm, rows in found.items()}
+                write_result("planner_pusht", figures(named))
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else who measures other arms writes meanwhile."""
+    with Path(__file__).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def figures(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -156,15 +235,26 @@ def figures(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         "samples": SAMPLES,
         "rounds": ROUNDS,
         "executed": EXECUTED,
-        "arms": known
-        | {
-            arm: {
-                "solved": [bool(r["solved"]) for r in rows],
-                "steps": [r["steps"] for r in rows],
-                "plan_cpu_seconds": float(np.mean([t for r in rows for t in r["seconds"]] or [0])),
-            }
-            for arm, rows in found.items()
-        },
+        "arms": known | {arm: of_arm(rows) for arm, rows in found.items()},
+    }
+
+
+def of_arm(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The figures of one arm."""
+    result = {
+        "solved": [bool(r["solved"]) for r in rows],
+        "steps": [r["steps"] for r in rows],
+        "plan_cpu_seconds": float(np.mean([t for r in rows for t in r["seconds"]] or [0])),
+    }
+    if "errors" not in rows[0]:
+        return result
+    errors = np.array([pair for row in rows for pair in row["errors"]]).reshape(-1, 2)
+    quantiles = np.quantile(errors, (0.5, 0.95, 1.0), axis=0) if len(errors) else np.zeros((3, 2))
+    return result | {
+        "images": sum(row["images"] for row in rows),
+        "registered": sum(row["registered"] for row in rows),
+        "error_mm": (1e3 * quantiles[:, 0]).tolist(),
+        "error_deg": np.degrees(quantiles[:, 1]).tolist(),
     }
 
 

@@ -10,7 +10,7 @@ there), friction is that of a rigid-body simulator, and the T is in its middle o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,15 @@ from perception_nodes.arrays import Floats
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.scene import Gaussian, ObjectState, Visibility
 from perception_simulation.model import PUSHER
-from perception_simulation.specification import CameraKey, MovingCamera, Object, Scene, Tee, Texture
+from perception_simulation.specification import (
+    TABLE_HEIGHT,
+    CameraKey,
+    MovingCamera,
+    Object,
+    Scene,
+    Tee,
+    Texture,
+)
 from perception_simulation.world import World
 
 STEP = 0.1
@@ -113,23 +121,11 @@ class Board:
     def state(self) -> ObjectState:
         """The true state, about the middle of mass; mass and friction as usually believed."""
         motion = self.world.motion(NAME)
-        place = motion.pose.apply(np.append(CENTER, 0.0))
-        stamp = self.world.stamp
-        return ObjectState(
-            id=NAME,
-            stamp=stamp,
-            pose=Pose(motion.pose.rotation, place),
-            pose_covariance=np.eye(6) * 1e-6,
+        return replace(
+            tee_state(self.world.stamp, self.pose()),
+            pose=Pose(motion.pose.rotation, motion.pose.apply(np.append(CENTER, 0.0))),
             velocity=motion.velocity,
             angular_velocity=motion.angular_velocity,
-            twist_covariance=np.eye(6) * 1e-6,
-            size=np.array([SHAPE.length, SHAPE.length, SHAPE.height]),
-            visibility=Visibility.VISIBLE,
-            first_seen=1,
-            last_seen=stamp,
-            existence=1.0,
-            log_mass=Gaussian(math.log(_MASS), 0.01),
-            log_friction=Gaussian(math.log(_FRICTION), 0.01),
         )
 
     def _descend(self, tip: Floats) -> None:
@@ -145,10 +141,32 @@ class Board:
                 self.world.advance(self.world.time + 0.02)
 
 
+def tee_state(stamp: int, pose: Floats) -> ObjectState:
+    """A T that rests on the board, about its middle of mass, at a pose (3,) x, y and heading."""
+    c, s = math.cos(pose[2]), math.sin(pose[2])
+    turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    return ObjectState(
+        id=NAME,
+        stamp=stamp,
+        pose=Pose(turn, np.array([pose[0], pose[1], TABLE_HEIGHT + SHAPE.height / 2.0])),
+        pose_covariance=np.eye(6) * 1e-6,
+        velocity=np.zeros(3),
+        angular_velocity=np.zeros(3),
+        twist_covariance=np.eye(6) * 1e-6,
+        size=np.array([SHAPE.length, SHAPE.length, SHAPE.height]),
+        visibility=Visibility.VISIBLE,
+        first_seen=1,
+        last_seen=stamp,
+        existence=1.0,
+        log_mass=Gaussian(math.log(_MASS), 0.01),
+        log_friction=Gaussian(math.log(_FRICTION), 0.01),
+    )
+
+
 def solved(pose: Floats, goal: Floats) -> bool:
     """The published rule."""
     turn = (pose[2] - goal[2] + math.pi) % (2.0 * math.pi) - math.pi
-    return float(np.hypot(*(pose - goal)[:2])) < POSITION and abs(turn) < ANGLE
+    return float(np.hypot(*(pose - goal)[:2])) < POSITION and float(abs(turn)) < ANGLE
 
 
 def episode(seed: int) -> Episode:

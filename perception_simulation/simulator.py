@@ -52,7 +52,7 @@ class Simulator:
         """
         scene = self.scene
         world = World(scene)
-        rigs = [_Rig(scene, camera, index) for index, camera in enumerate(scene.cameras)]
+        rigs = [Rig(scene, camera, index) for index, camera in enumerate(scene.cameras)]
         keeper = TruthKeeper(world)
         self._commands.clear()
         with Renderer(world.model, scene.width, scene.height, shadows=scene.shadows) as renderer:
@@ -67,8 +67,14 @@ class Simulator:
                     yield Sample(rig.frame(view, world.stamp, number), truth)
 
 
-class _Rig:
-    """A camera with its path, errors and odometry."""
+class Rig:
+    """A camera of a scene with its path, errors and odometry.
+
+    Args:
+        scene: With the camera.
+        camera: One of its cameras.
+        index: Of it in the scene; its errors depend on it.
+    """
 
     def __init__(self, scene: Scene, camera: MovingCamera, index: int) -> None:
         self._name = camera.name
@@ -78,12 +84,14 @@ class _Rig:
         self._drift = Drift(scene.odometry, scene.seed, index)
 
     def look(self, world: World, renderer: Renderer) -> CameraView:
+        """What it would see were it perfect."""
         pose = self._track.at(world.time)
         return CameraView(
             self._name, pose, self._camera, renderer.render(world.data, pose, self._camera)
         )
 
     def frame(self, view: CameraView, stamp: int, number: int) -> Frame:
+        """Frame `number`, from 0, with all errors."""
         assert view.view.color is not None
         return Frame(
             stamp=stamp,
