@@ -1,13 +1,14 @@
 """Push-T seen by an RGB-D camera above the board, through the pipeline of the robot.
 
 What is known: the camera's place, the tip from the robot's own joints, and of the T its form, mass
-and friction. Where it lies is believed by images: the finder and the tracker say which pixels are
-of it, `push_t_pose` lays its outline over them.
+and friction. Where it lies is believed by images: the tracker says which object it is, the finder
+which pixels are of it, `push_t_pose` lays its outline over them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -64,7 +65,6 @@ class BoardCamera:
         self._renderer = Renderer(board.world.model, scene.width, scene.height)
         self._pipeline = Pipeline(make_source(), ObjectTracker())
         self._top = scene.support_height + SHAPE.height
-        self._tee = ""
         self._belief: _Belief | None = None
         self._visibility = Visibility.LOST
         self._first_seen = 0
@@ -119,12 +119,9 @@ class BoardCamera:
         self.close()
 
     def _believe(self, frame: Frame, scene: SceneState) -> None:
-        tee = self._choose(scene)
-        fit, pixel = None, self._pixel(frame)
-        if tee is not None:
-            points, inside = self._crossings(frame, scene, tee.position[:2])
-            if np.count_nonzero(inside) * pixel**2 > _SEEN * _AREA:
-                fit = self._register(points, inside)
+        pixel = self._pixel(frame)
+        fits = (self._fit(frame, scene, middle) for middle in self._places(scene))
+        fit = next((found for found in fits if found is not None), None)
         if fit is None:
             self._visibility = Visibility.LOST
             return
@@ -135,18 +132,29 @@ class BoardCamera:
         self._belief = _Belief(fit.pose, fit.covariance + np.diag(edge**2), frame.stamp)
         self.registered += 1
 
-    def _choose(self, scene: SceneState) -> ObjectState | None:
-        """The tracked object that is the T: the first of its size, and that one while it lasts."""
+    def _places(self, scene: SceneState) -> Iterator[Floats]:
+        """(2,) where the T may be: near where it was, or a tracked object of its size.
+
+        The tracker may take a T for two things after the tool's shadow cut it.
+        """
+        if self._belief is not None:
+            yield self._belief.pose[:2]
         known = np.sort([SHAPE.length, SHAPE.length, SHAPE.height])
-        same = [item for item in scene.objects if item.id == self._tee]
-        alike = [
-            item
-            for item in scene.objects
-            if (np.abs(np.sort(item.size) / known - 1.0) < _ALIKE).all()
-        ]
-        tee = next(iter((*same, *alike)), None)
-        self._tee = tee.id if tee is not None else self._tee
-        return tee
+        for item in scene.objects:
+            if (np.abs(np.sort(item.size) / known - 1.0) < _ALIKE).all():
+                yield item.position[:2]
+
+    def _fit(self, frame: Frame, scene: SceneState, middle: Floats) -> Fit | None:
+        """None where too little is seen near a place (2,), or what is seen is no T."""
+        points, inside = self._crossings(frame, scene, middle)
+        if np.count_nonzero(inside) * self._pixel(frame) ** 2 < _SEEN * _AREA:
+            return None
+        if self._belief is not None:
+            fit = follow(points, inside, self._belief.pose)
+            if fit.disagreement < _DISAGREEMENT:
+                return fit
+        fit = find(points, inside)
+        return fit if fit.disagreement < _DISAGREEMENT else None
 
     def _pixel(self, frame: Frame) -> float:
         """How wide a pixel is on the T's top, m."""
@@ -154,9 +162,9 @@ class BoardCamera:
         return float(frame.pose.translation[2] - self._top) / frame.camera.fx
 
     def _crossings(self, frame: Frame, scene: SceneState, middle: Floats) -> tuple[Floats, Bools]:
-        """Where rays near the T cross the plane of its top (P, 2), and which of them hit it (P,).
+        """Where rays near a place cross the plane of the T's top (P, 2), and which hit it (P,).
 
-        All slots near the tracked object count: the tool's shadow may cut it in two.
+        All slots there count: the tool's shadow may cut the T in two.
         """
         assert frame.pose is not None
         rays = frame.camera.rays() @ frame.pose.rotation.T
@@ -166,12 +174,3 @@ class BoardCamera:
         near = np.isfinite(frame.depth) & (np.hypot(*np.moveaxis(crossing - middle, -1, 0)) < REACH)
         hit = (scene.slots.labels > 0) & (height > self._top - _BELOW_TOP)
         return crossing[near], hit[near]
-
-    def _register(self, points: Floats, inside: Bools) -> Fit | None:
-        """None where what is seen is no T."""
-        if self._belief is not None:
-            fit = follow(points, inside, self._belief.pose)
-            if fit.disagreement < _DISAGREEMENT:
-                return fit
-        fit = find(points, inside)
-        return fit if fit.disagreement < _DISAGREEMENT else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,6 +127,20 @@ def test_a_t_that_is_gone_stays_where_it_was_last_believed_and_is_found_again() 
         assert found.visibility is Visibility.VISIBLE
         assert np.hypot(*_error(board, camera)[:2]) < 2e-3
         assert abs(_error(board, camera)[2]) < math.radians(1.0)
+
+
+@pytest.mark.usefixtures("rendering")
+def test_a_t_is_followed_where_the_tracker_loses_it_but_the_finder_does_not() -> None:
+    board = Board(np.array([0.0, 0.0, 0.4]), np.array([-0.12, 0.03]))
+    with BoardCamera(board, 1) as camera:
+        _look_first(board, camera)
+        process = camera._pipeline.process
+        camera._pipeline.process = lambda f: replace(process(f), objects=())  # type: ignore[method-assign]
+        for _ in range(10):
+            board.step(np.array([SPEED, 0.0]))
+            camera.look()
+        assert camera.registered > camera.frames - 5
+        assert np.hypot(*_error(board, camera)[:2]) < 2e-3
 
 
 def _pixels(pose: Floats) -> tuple[Floats, Floats]:
