@@ -330,12 +330,14 @@ class Truth:
             `label` is in `UNSCORED_LABELS` are there, but nobody is asked to find them.
         labels: (h, w) uint8, 0 for background, position in `objects` + 1 elsewhere; or None.
         events: What truly happened since the truth before.
+        people: Those whose joints are known.
     """
 
     stamp: int
     objects: tuple[ObjectState, ...]
     labels: Bytes | None = None
     events: tuple[Event, ...] = ()
+    people: tuple[Person, ...] = ()
 
 
 UNSCORED_LABELS = frozenset({"occluder", "pusher", "fixture", "person"})

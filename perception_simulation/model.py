@@ -12,8 +12,10 @@ from scipy.spatial.transform import Rotation
 from perception_nodes.arrays import Floats
 from perception_simulation import textures
 from perception_simulation.meshes import Mesh
+from perception_simulation.person import LIMBS, PersonBody, bodies, limb_name
 from perception_simulation.shapes import Solid, figure, geometry, lowest
 from perception_simulation.specification import (
+    STIFF,
     TABLE_HEIGHT,
     Fixture,
     Object,
@@ -32,6 +34,8 @@ NEAR, FAR = 0.05, 20.0
 
 _CLEARANCE = 0.0005
 _SURFACE_FRICTION = 0.2
+_LIMB_FRICTION = 0.5
+_SKIN = Texture((0.8, 0.6, 0.5))
 _TORSION, _ROLLING = 0.002, 0.0002
 _PUSHER_MASS, _PUSHER_FORCE = 1.0, 60.0
 _GRAY = Texture((0.35, 0.35, 0.38))
@@ -53,7 +57,10 @@ def compile_model(scene: Scene) -> mujoco.MjModel:
     for occluder in scene.occluders:
         _occluder(model, occluder)
     for walker in scene.walkers:
-        _walker(model, walker)
+        if walker.motion == STIFF:
+            _walker(model, walker)
+    for person in bodies(scene):
+        _person(model, person, next(w for w in scene.walkers if w.name == person.name))
     if scene.has_pusher:
         _pusher(model)
     for name in dict.fromkeys(carry.object for carry in scene.carries):
@@ -215,6 +222,23 @@ def _walker(model: mujoco.MjSpec, item: Walker) -> None:
             conaffinity=0,
             material=_material(model, item.texture),
         )
+
+
+def _person(model: mujoco.MjSpec, person: PersonBody, item: Walker) -> None:
+    """Limbs that move by themselves, and a body without any form: the middle of their box."""
+    box, _, _ = person.box(0.0)
+    model.worldbody.add_body(name=person.name, pos=box.translation, mocap=True)
+    for limb, length, place, turn in zip(LIMBS, person.lengths, *person.limbs(0.0), strict=True):
+        name = limb_name(person.name, limb)
+        body = model.worldbody.add_body(name=name, pos=place, quat=turn, mocap=True)
+        for part in limb.parts:
+            body.add_geom(
+                type=mujoco.mjtGeom.mjGEOM_CAPSULE,
+                size=[part.radius * person.height, 0.0, 0.0],
+                fromto=person.axis(part, float(length)).reshape(-1),
+                friction=[_LIMB_FRICTION, _TORSION, _ROLLING],
+                material=_material(model, _SKIN if part.skin else item.texture),
+            )
 
 
 def _pusher(model: mujoco.MjSpec) -> None:

@@ -10,7 +10,15 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from perception_nodes.arrays import Floats
 from perception_nodes.geometry.pose import Pose
-from perception_simulation.specification import Carry, MovingCamera, Occluder, Push, Walker
+from perception_simulation.specification import (
+    STIFF,
+    Carry,
+    MovingCamera,
+    Occluder,
+    Push,
+    Scene,
+    Walker,
+)
 
 _LEAD = 1.0
 _SWEEP = 0.25
@@ -103,6 +111,13 @@ def walker_track(walker: Walker) -> Track:
         [key.time for key in walker.path],
         np.array([(*key.position, walker.height / 2.0, key.yaw) for key in walker.path]),
     )
+
+
+def scheduled_tracks(scene: Scene) -> list[tuple[str, Track]]:
+    """Paths of panels and stiff walkers by name."""
+    stiff = [walker for walker in scene.walkers if walker.motion == STIFF]
+    panels = [(item.name, occluder_track(item)) for item in scene.occluders]
+    return panels + [(walker.name, walker_track(walker)) for walker in stiff]
 
 
 def parked_track(place: Floats) -> Track:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from perception_nodes.bags.writer import BagWriter
-from perception_nodes.ros.conversion import events_to_msg, object_states_to_msg
+from perception_nodes.ros.conversion import events_to_msg, object_states_to_msg, people_to_msg
 from perception_nodes.ros.factory import RosbagsFactory
 from perception_nodes.ros.geometry_messages import (
     camera_info_to_msg,
@@ -34,8 +34,8 @@ def record(
 ) -> None:
     """Write all samples.
 
-    Topics: those of each camera, /tf and /clock; truth/objects, truth/events, and truth/masks, a
-    mono8 image for each frame, whose value is the position in truth/objects + 1.
+    Topics: those of each camera, /tf and /clock; truth/objects, truth/events, truth/people, and
+    truth/masks, a mono8 image for each frame, whose value is the position in truth/objects + 1.
 
     Args:
         samples: Of a simulator.
@@ -82,6 +82,9 @@ class _Recorder:
         if truth.events:
             events = events_to_msg(truth.events, truth.stamp, WORLD_FRAME, self._factory)
             self._writer.write("/truth/events", events, truth.stamp)
+        if truth.people:
+            people = people_to_msg(truth.people, truth.stamp, WORLD_FRAME, self._factory)
+            self._writer.write("/truth/people", people, truth.stamp)
 
     def _camera(self, frame: Frame) -> None:
         make, stamp = self._factory, frame.stamp

@@ -36,9 +36,20 @@ def load_scene(path: Path) -> Scene:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"the scene file {path} is not valid YAML: {error}") from error
     try:
-        return scene_from(document)
+        return _beside(path, scene_from(document))
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error.message}", error.remedy) from error
+
+
+def _beside(path: Path, scene: Scene) -> Scene:
+    """The scene with the whole paths of motion files that it names relative to its own file."""
+    walkers = tuple(
+        dataclasses.replace(walker, motion=str((path.parent / walker.motion).resolve()))
+        if walker.motion.lower().endswith(".bvh")
+        else walker
+        for walker in scene.walkers
+    )
+    return dataclasses.replace(scene, walkers=walkers)
 
 
 def scene_from(document: Any) -> Scene:

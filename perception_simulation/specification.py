@@ -19,6 +19,8 @@ Place = Literal["tabletop", "room"]
 Pattern = Literal["plain", "checker", "stripes", "speckled", "gradient"]
 
 TABLE_HEIGHT = 0.7
+STIFF, WALKING = "stiff", "walking"
+"""How a walker moves, unless as a recording does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,15 +237,20 @@ class WalkerKey:
 
 @dataclass(frozen=True, slots=True)
 class Walker:
-    """A person of a given height who walks through its keys and touches nothing.
+    """A person of a given height who moves through its keys and rests at each.
 
-    It is drawn as a stiff figure that rests at every key; Gazebo draws it walking.
+    Attributes:
+        motion: "stiff" is drawn as a stiff figure and touches nothing. "walking" has limbs that
+            push what they meet. So does the path of a motion capture file (BVH with CMU's names of
+            joints; in a scene file relative to it), which is replayed around the only key, from
+            its time on. Gazebo draws its own walking person.
     """
 
     name: str
     path: tuple[WalkerKey, ...]
     height: float = 1.75
     texture: Texture = Texture((0.25, 0.3, 0.45))
+    motion: str = STIFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class _Thing:
     mass: float
     friction: float
     color: Floats
-    body: int
+    bodies: Ints
     radius: float
     lift: float = 0.0
     first_seen: int = 0
@@ -81,16 +81,22 @@ class TruthKeeper:
         world = self._world
         present = set(world.present)
         things = [t for t in self._things if t.label in UNSCORED_LABELS or t.name in present]
-        counts = [np.bincount(v.view.bodies.reshape(-1), minlength=256) for v in views]
+        for person in world.crowd.people:
+            thing = next(t for t in things if t.name == person.name)
+            _, thing.size, thing.hull = person.box(world.time)
+            thing.radius = _radius(thing.hull)
+        least = max(world.model.nbody, 256)
+        counts = [np.bincount(v.view.bodies.reshape(-1), minlength=least) for v in views]
         states = tuple(self._state(thing, views, counts) for thing in things)
-        table = np.zeros(max(len(counts[0]), 256), np.uint8)
+        table = np.zeros(least, np.uint8)
         for index, thing in enumerate(things):
-            table[thing.body] = index + 1
+            table[thing.bodies] = index + 1
         scored = [s for s in states if s.label not in UNSCORED_LABELS]
         events = self._events.tell(world.stamp, scored, world.touching(), views[0].name)
         told: tuple[tuple[Event, ...], ...] = (events, *((),) * (len(views) - 1))
+        people = tuple(person.truth(world.time, world.stamp) for person in world.crowd.people)
         return [
-            Truth(world.stamp, states, _labels(table, v.view), e)
+            Truth(world.stamp, states, _labels(table, v.view), e, people)
             for v, e in zip(views, told, strict=True)
         ]
 
@@ -100,7 +106,7 @@ class TruthKeeper:
         motion, stamp = self._world.motion(thing.name), self._world.stamp
         pose = motion.pose @ Pose(np.eye(3), np.array([0.0, 0.0, thing.lift]))
         visibility = min(
-            _visibility(int(count[thing.body]), pose, thing, v)
+            _visibility(int(count[thing.bodies].sum()), pose, thing, v)
             for v, count in zip(views, counts, strict=True)
         )
         if visibility is Visibility.VISIBLE:
@@ -217,5 +223,8 @@ def _thing(
     color = np.array(texture.color) * 255.0
     if texture.pattern != "plain":
         color = (color + np.array(texture.second) * 255.0) / 2.0
-    radius = float(np.linalg.norm(hull, axis=1).max())
-    return _Thing(name, label, size, hull, 1.0, 1.0, color, world.model.body(name).id, radius)
+    return _Thing(name, label, size, hull, 1.0, 1.0, color, world.bodies(name), _radius(hull))
+
+
+def _radius(hull: Floats) -> float:
+    return float(np.linalg.norm(hull, axis=1).max())

@@ -6,15 +6,17 @@ import difflib
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import mujoco
 import numpy as np
 
 from perception_nodes.errors import ConfigurationError
 from perception_simulation import specification as spec
-from perception_simulation.model import PUSHER
+from perception_simulation.model import HAND, PUSHER
 from perception_simulation.motion import occupied
-from perception_simulation.specification import Scene
+from perception_simulation.person import LIMB, owner
+from perception_simulation.specification import STIFF, WALKING, Scene
 
 _OVERLAP = 0.002
 _SURROUNDINGS = ("world", "floor", "table", PUSHER)
@@ -47,6 +49,7 @@ def check(scene: Scene) -> None:
     for walker in scene.walkers:
         _check_times(walker.name, [key.time for key in walker.path])
         _within(walker.name, "height", walker.height, 0.5, 2.5)
+        _check_motion(walker)
     for fixture in scene.fixtures:
         _positive(fixture.name, size=min(fixture.size))
     _check_actions(scene)
@@ -64,7 +67,7 @@ def check_overlaps(scene: Scene, model: mujoco.MjModel) -> None:
     objects = {item.name for item in scene.objects}
     for index in np.argsort(data.contact.dist, kind="stable"):
         contact = data.contact[int(index)]
-        names = sorted(model.body(model.geom_bodyid[geom]).name for geom in contact.geom)
+        names = sorted(owner(model.body(model.geom_bodyid[geom]).name) for geom in contact.geom)
         # the pusher is only lifted above everything once the world starts
         if contact.dist < -_OVERLAP and objects & set(names) and PUSHER not in names:
             raise ConfigurationError(
@@ -88,10 +91,35 @@ def _check_names(scene: Scene) -> None:
     for name in names:
         if not name.strip():
             raise ConfigurationError("a name is empty")
-        if name in _SURROUNDINGS or name.startswith(("wall ", "hand ")):
+        if name in _SURROUNDINGS or name.startswith(("wall ", HAND, LIMB)):
             raise ConfigurationError(f"the name {name!r} is taken by the simulator")
         if names.count(name) > 1:
             raise ConfigurationError(f"the name {name!r} is used twice", "rename one of them")
+
+
+def _check_motion(walker: spec.Walker) -> None:
+    """A motion is known by name, or a recording that is there and moves by itself."""
+    name, motion = walker.name, walker.motion
+    if motion in (STIFF, WALKING):
+        return
+    if Path(motion).suffix.lower() != ".bvh":
+        near = difflib.get_close_matches(motion, (STIFF, WALKING), n=1, cutoff=0.5)
+        known = f"{STIFF}, {WALKING}, or the path of a .bvh file"
+        raise ConfigurationError(
+            f"{name}: unknown motion {motion!r}",
+            f"did you mean {near[0]!r}?" if near else f"known: {known}",
+        )
+    if not Path(motion).is_file():
+        raise ConfigurationError(
+            f"{name}: there is no motion file {motion}",
+            "give a path that begins at the folder of the scene file, or a whole one",
+        )
+    if len(walker.path) > 1:
+        raise ConfigurationError(
+            f"{name} replays {motion} and goes where that goes, but its path has "
+            f"{len(walker.path)} keys",
+            "give it one: where the middle of the recording lies, and from when",
+        )
 
 
 def _check_object(item: spec.Object, scene: Scene) -> None:

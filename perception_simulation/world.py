@@ -10,18 +10,19 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from perception_nodes.arrays import Floats
+from perception_nodes.arrays import Floats, Ints
 from perception_nodes.errors import ConfigurationError
 from perception_nodes.geometry.pose import Pose
+from perception_simulation.crowd import Crowd
 from perception_simulation.model import HAND, PUSHER, TIMESTEP, compile_model, start_position
 from perception_simulation.motion import (
     Track,
     carry_track,
-    occluder_track,
     parked_track,
     pusher_track,
-    walker_track,
+    scheduled_tracks,
 )
+from perception_simulation.person import owner
 from perception_simulation.pusher import Drive
 from perception_simulation.shapes import geometry
 from perception_simulation.specification import Carry, Push, Scene
@@ -85,13 +86,14 @@ class World:
         self._steps = 0
         self._removed: frozenset[str] = frozenset()
         self._objects = {item.name: self.model.body(item.name).id for item in scene.objects}
-        self._names = [self.model.body(i).name for i in range(self.model.nbody)]
-        self._ids = {name: index for index, name in enumerate(self._names)}
+        self._names = [owner(self.model.body(i).name) for i in range(self.model.nbody)]
+        # a person's own body comes before its limbs, which have its name
+        self._ids = {name: index for index, name in reversed([*enumerate(self._names)])}
         self._dofs = self.model.body_dofnum.copy()
         self._mocaps = [
-            (self.model.body(item.name).mocapid[0], occluder_track(item))
-            for item in scene.occluders
-        ] + [(self.model.body(item.name).mocapid[0], walker_track(item)) for item in scene.walkers]
+            (self.model.body(name).mocapid[0], track) for name, track in scheduled_tracks(scene)
+        ]
+        self.crowd = Crowd(scene, self.model)
         self._pusher = self._pusher_track(scene.pushes)
         if self._pusher is None and scene.pusher:
             corner = (scene.area[0] / 2.0, scene.area[1] / 2.0)
@@ -102,6 +104,7 @@ class World:
         self._place_pusher()
         self._start_moving()
         self._control()
+        self.crowd.settle(self.data, self.time)
         mujoco.mj_forward(self.model, self.data)
 
     @property
@@ -126,9 +129,13 @@ class World:
             if self._steps % CONTROL_STEPS == 0:
                 self._control()
             count = min(CONTROL_STEPS - self._steps % CONTROL_STEPS, until - self._steps)
+            if self.crowd.people:  # limbs are too fast to be moved once in 10 ms
+                count = 1
+                self.crowd.move(self.data, self.time)
             mujoco.mj_step(self.model, self.data, count)
             self._steps += count
             self._touching = self._pairs()
+        self.crowd.settle(self.data, self.time)
         # mj_step leaves the places of bodies one step behind their coordinates
         mujoco.mj_kinematics(self.model, self.data)
 
@@ -199,17 +206,21 @@ class World:
         self.data.qpos[start + 3 : start + 7] = _wxyz(pose)
 
     def motion(self, name: str) -> Motion:
-        """The true motion of an object, occluder, fixture or the pusher."""
+        """The true motion of an object, occluder, fixture, person or the pusher."""
         body = self._ids[name]
         data = self.data
         pose = Pose(data.xmat[body].reshape(3, 3).copy(), data.xpos[body].copy())
-        velocity, spin = np.zeros(3), np.zeros(3)
+        velocity, spin = self.crowd.velocity(name, self.time), np.zeros(3)
         if self._dofs[body]:
             start = self.model.body_dofadr[body]
             velocity = data.qvel[start : start + 3].copy()
             if self._dofs[body] == 6:
                 spin = pose.rotation @ data.qvel[start + 3 : start + 6]
         return Motion(pose, velocity, spin)
+
+    def bodies(self, name: str) -> Ints:
+        """(B,) MuJoCo's ids of the bodies of a thing: one, and those of a person's limbs."""
+        return np.array([i for i, owned in enumerate(self._names) if owned == name])
 
     def contacts(self) -> list[Contact]:
         """The contact points of the last step; those between bodies that rest are left out."""

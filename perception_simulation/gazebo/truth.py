@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from perception_nodes.geometry.pose import Pose
 from perception_nodes.scene import Truth
+from perception_simulation.person import stiffened
 from perception_simulation.renderer import Renderer
 from perception_simulation.specification import Scene, Walker
 from perception_simulation.truth import CameraView, TruthKeeper
@@ -42,7 +43,7 @@ class PlacedTruth:
     """
 
     def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+        self._scene = scene = stiffened(scene)
         self._world = World(scene)
         self._keeper = TruthKeeper(self._world)
         self._renderer = Renderer(self._world.model, scene.width, scene.height)

@@ -25,8 +25,9 @@ from perception_simulation.gazebo.markup import Element, add, place, text
 from perception_simulation.gazebo.robot import add_robot
 from perception_simulation.gazebo.topics import TRUTH_POSES, WORLD, published_pose
 from perception_simulation.model import FLOOR, PUSHER, PUSHER_LENGTH, PUSHER_RADIUS, TIMESTEP, WALL
+from perception_simulation.person import stiffened
 from perception_simulation.shapes import Geometry, Solid, geometry
-from perception_simulation.specification import Object, Scene, Texture, Walker
+from perception_simulation.specification import STIFF, WALKING, Object, Scene, Texture, Walker
 from perception_simulation.world import World
 
 SKIN = "https://fuel.gazebosim.org/1.0/Mingfei/models/actor/tip/files/meshes/walk.dae"
@@ -48,6 +49,7 @@ def world_sdf(scene: Scene) -> str:
         ConfigurationError: The scene is impossible, or has what Gazebo has not.
     """
     _possible(scene)
+    scene = stiffened(scene)
     simulated = World(scene)
     root = ElementTree.Element("sdf", {"version": "1.9"})
     world = add(root, "world", name=WORLD)
@@ -87,6 +89,12 @@ def _possible(scene: Scene) -> None:
             raise ConfigurationError(
                 f"{names[0]!r} moves by a schedule, which {what} can't do in Gazebo",
                 "give it one key, or leave it out; the pusher and the robot obey commands",
+            )
+    for walker in scene.walkers:
+        if walker.motion not in (STIFF, WALKING):
+            raise ConfigurationError(
+                f"{walker.name!r} replays {walker.motion}, which a person in Gazebo can't do",
+                f"give it `motion: {WALKING}` and a path",
             )
 
 

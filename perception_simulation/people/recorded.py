@@ -16,6 +16,7 @@ CMU_UNIT = 0.0254 / 0.45
 """Meters of a unit in the recordings of CMU (mocap.cs.cmu.edu, frequently asked questions)."""
 _PARTS = {"shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand",
           "hip": "UpLeg", "knee": "Leg", "ankle": "Foot"}  # fmt: skip
+_EARS = 0.92
 # Of the head's joint, in its own axes: x left, y up, z forward; meters.
 _FACE = {"nose": (0.0, 0.05, 0.12), "left_eye": (0.032, 0.08, 0.1),
          "right_eye": (-0.032, 0.08, 0.1), "left_ear": (0.075, 0.06, 0.015),
@@ -38,7 +39,7 @@ class RecordedMotion:
         unit: Meters of a unit of the file.
 
     Raises:
-        InputError: The file is no BVH, or its joints have other names.
+        InputError: The file can't be read, is no BVH, or its joints have other names.
     """
 
     def __init__(self, path: Path, unit: float = CMU_UNIT) -> None:
@@ -57,6 +58,12 @@ class RecordedMotion:
     def duration(self) -> float:
         """Seconds."""
         return (len(self._joints) - 1) * self._step
+
+    @property
+    def stature(self) -> float:
+        """Meters, as if they stood upright at some time; ears are at 0.92 of it."""
+        ears = self._joints[:, [INDEX["left_ear"], INDEX["right_ear"]], 2]
+        return float(np.percentile(ears, 95)) / _EARS
 
     def at(self, time: float) -> Floats:
         """(17, 3) at a time, s, world frame; the first or last outside of the recording."""
@@ -108,8 +115,11 @@ def _forward(joints: list[_Joint], values: Floats) -> tuple[list[Floats], list[F
 
 def _read(path: Path) -> tuple[list[_Joint], Floats, float]:
     """Joints in order of their channels, values (T, channels) and seconds a frame."""
-    lines = [line.split() for line in path.read_text(errors="replace").splitlines()]
-    lines = [line for line in lines if line]
+    try:
+        text = path.read_text(errors="replace")
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from error
+    lines = [words for words in map(str.split, text.splitlines()) if words]
     joints: list[_Joint] = []
     stack: list[int] = []
     try:
