@@ -1,8 +1,8 @@
 """Thinks long only where that helps: a quick plan if it is surely good enough, else a search.
 
-The quick plan is the best of the previous one, shifted, and of straight pushes. Its doubt is how
-much of the way would be left if it were carried out. Up to which doubt it is taken was learned from
-episodes in which both plans were made (`calibrated`). The idea to route by confidence is that of
+The quick plan is the best of the previous one, shifted, and of straight pushes. Its doubt is what
+it would cost by its own account. Up to which doubt it is taken was learned from episodes in which
+both plans were made (`calibrated`). The idea to route by confidence is that of
 ThinkRouter (Xu et al. 2026, arXiv 2602.11683); it is measured against routing at random.
 """
 
@@ -15,12 +15,10 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import beta
 
-from perception_nodes.planner.goals import errors
 from perception_nodes.planner.interface import Goal, Situation
 from perception_nodes.planner.sampling import SamplingSolver
 from perception_nodes.scene import Plan, PlanStatus
 
-_NUDGE = 0.005
 _GRID = 20
 
 Route = Callable[[float], bool]
@@ -56,30 +54,20 @@ class RoutedSolver:
         self._solver.budget = self._full
         if quick.status is PlanStatus.SUCCEEDED:
             return quick
-        search = self._route(doubt(quick, situation, goal))
+        search = self._route(doubt(quick))
         self.searched.append(search)
         if not search:
             return quick
         return self._solver.plan(situation, goal, deadline * 0.9)
 
 
-def doubt(plan: Plan, situation: Situation, goal: Goal) -> float:
-    """What share of the way would be left, uncertainty included; infinite if there is no plan.
+def doubt(plan: Plan) -> float:
+    """What a plan costs by its own account; infinite if there is no plan.
 
-    A plan that moves other objects is doubtful in any case: one is added.
+    Distance left, uncertainty, and what happens to other things are in it, in meters; see
+    `cost.Weights`.
     """
-    course = plan.predicted.get(goal.object_id)
-    if plan.status is not PlanStatus.RUNNING or course is None:
-        return math.inf
-    left = float(np.linalg.norm(course[-1, :2] - goal.target.translation[:2]))
-    unsure = float(plan.deviation[goal.object_id][-1])
-    way = max(errors(situation, goal)[0], goal.position_tolerance)
-    nudged = any(
-        float(np.abs(other[-1, :2] - other[0, :2]).max()) > _NUDGE
-        for name, other in plan.predicted.items()
-        if name != goal.object_id
-    )
-    return (left + unsure) / way + float(nudged)
+    return plan.cost if plan.status is PlanStatus.RUNNING else math.inf
 
 
 def calibrated(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from plans import TABLE, goal, push, situation, thing
 
+from perception_nodes.geometry.pose import Pose
 from perception_nodes.planner.budget import Budget, Table
 from perception_nodes.planner.interface import Goal, Situation
 from perception_nodes.planner.routing import RoutedSolver, calibrated, doubt
@@ -19,17 +20,17 @@ NOW = situation(thing("o1", -0.2, 0.0), thing("o2", 0.2, 0.2))
 GOAL = goal("o1", -0.05, 0.0)
 
 
-def test_a_plan_that_leads_to_its_goal_is_less_doubtful_than_one_that_does_not() -> None:
-    short, long = (push(NOW, (way, 0.0)) for way in (0.05, 0.15))
-    assert doubt(long, NOW, GOAL) < 0.1 < doubt(short, NOW, GOAL)
-    unsure = replace(long, deviation={"o1": np.full(len(long.tip), 0.06)})
-    assert doubt(unsure, NOW, GOAL) > 0.3
-    moved = np.tile([*NOW.objects[1].position, 0.0], (len(long.tip), 1))
-    moved[-1, 0] += 0.02
-    nudging = replace(long, predicted={**long.predicted, "o2": moved})
-    assert doubt(nudging, NOW, GOAL) > 1.0
-    held = replace(long, status=PlanStatus.HOLDING)
-    assert math.isinf(doubt(held, NOW, GOAL))
+def test_a_straight_push_is_less_doubtful_than_one_around_a_corner() -> None:
+    quick = SamplingSolver(Table(TABLE), Budget(rounds=0))
+    straight = quick.plan(NOW, GOAL, 50.0)
+    turning = replace(GOAL, target=Pose(np.diag([-1.0, -1.0, 1.0]), GOAL.target.translation))
+    turned = quick.plan(NOW, replace(turning, angle_tolerance=0.1), 50.0)
+    assert doubt(straight) < 0.2 < doubt(turned)
+
+
+def test_what_is_no_plan_is_infinitely_doubtful() -> None:
+    held = replace(push(NOW, (0.15, 0.0)), status=PlanStatus.HOLDING)
+    assert math.isinf(doubt(held))
 
 
 class Counting(SamplingSolver):
