@@ -37,6 +37,7 @@ class Physics:
         rim_growth: How much more it must be a second of step: a long step sees all of its contact
             from where the pusher ends, and lets things slip aside too far; measured likewise.
         growth: Standard deviation of where a touched object ends, as a share of how far it moved.
+        substeps: Steps of physics in one of a rollout; fast strikes need more.
         sweeps: How often overlaps are undone in one step of physics.
     """
 
@@ -45,6 +46,7 @@ class Physics:
     rim: float = 0.62
     rim_growth: float = 2.6
     growth: float = 0.15
+    substeps: int = 1
     sweeps: int = 2
 
 
@@ -74,7 +76,7 @@ def things(blocks: Blocks, physics: Physics, interval: float) -> Things:
     low, high = blocks.heights[:, 0], blocks.heights[:, 1]
     overlap = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
     level = (overlap > 0.003) & ~np.eye(len(low), dtype=bool)
-    turning = blocks.turning * (physics.rim + physics.rim_growth * interval) ** 2
+    turning = blocks.turning * (physics.rim + physics.rim_growth * interval / physics.substeps) ** 2
     carriers = blocks.carriers
     load = blocks.load + carriers.T @ blocks.load
     return Things(
@@ -331,8 +333,11 @@ def roll(
     """
     states = [start]
     for t in range(tips.shape[1] - 1):
-        after = tips[:, t + 1]
-        state = step(xp, states[-1], still, after, after - tips[:, t], interval, physics)
+        state, parts = states[-1], physics.substeps
+        shift = (tips[:, t + 1] - tips[:, t]) / parts
+        for part in range(1, parts + 1):
+            tip = tips[:, t] + shift * part
+            state = step(xp, state, still, tip, shift, interval / parts, physics)
         states.append(state)
         if tick is not None:
             tick()
