@@ -28,12 +28,23 @@ from perception_nodes.scene import ObjectState, Visibility
 from perception_simulation.generator import generate
 from perception_simulation.model import PUSHER
 from perception_simulation.shapes import geometry
+from perception_simulation.specification import (
+    Bottle,
+    Bowl,
+    Capsule,
+    Cylinder,
+    Mug,
+    Object,
+    Revolution,
+    Sphere,
+)
 from perception_simulation.world import World
 
 AHEAD, EIGHTHS, TRAINED = 5, 8, 9
 MOVES = 0.01
 _FIRST = 300
 _HIGH = 9.0
+_UPRIGHT = (Cylinder, Capsule, Mug, Bottle, Bowl, Revolution)
 
 
 def states(world: World) -> list[ObjectState]:
@@ -46,10 +57,17 @@ def states(world: World) -> list[ObjectState]:
             ObjectState(
                 item.name, world.stamp, motion.pose, np.eye(6) * 1e-6, motion.velocity,
                 motion.angular_velocity, np.eye(6) * 1e-5, size, Visibility.VISIBLE, 1,
-                world.stamp, 1.0,
+                world.stamp, 1.0, roundness=round_about(item),
             )
         )  # fmt: skip
     return found
+
+
+def round_about(item: Object) -> Floats:
+    """(3,) 1 for each axis of the box about which the surface is round."""
+    if isinstance(item.shape, Sphere):
+        return np.ones(3)
+    return np.array([0.0, 0.0, float(isinstance(item.shape, _UPRIGHT))])
 
 
 def tool(world: World) -> Floats:
