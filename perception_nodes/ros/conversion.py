@@ -147,6 +147,7 @@ def object_state_to_msg(state: ObjectState, factory: MessageFactory) -> Any:
         log_mass_variance=state.log_mass.variance,
         log_friction_mean=state.log_friction.mean,
         log_friction_variance=state.log_friction.variance,
+        roundness=state.roundness,
         surprise=state.surprise,
     )
 
@@ -177,6 +178,7 @@ def object_state_from_msg(msg: Any, stamp: int) -> ObjectState:
         model_id=msg.model_id,
         log_mass=Gaussian(float(msg.log_mass_mean), float(msg.log_mass_variance)),
         log_friction=Gaussian(float(msg.log_friction_mean), float(msg.log_friction_variance)),
+        roundness=np.array(msg.roundness, dtype=np.float64),
         surprise=float(msg.surprise),
     )
 

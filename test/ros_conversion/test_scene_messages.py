@@ -77,6 +77,7 @@ def state(name: str = "o1", **changes: Any) -> ObjectState:
         "model_id": "m1",
         "log_mass": Gaussian(-1.1, 0.3),
         "log_friction": Gaussian(-0.7, 0.2),
+        "roundness": single(3).astype(np.float64),
         "surprise": 2.5,
     }
     return ObjectState(**(values | changes))
