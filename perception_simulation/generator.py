@@ -19,6 +19,7 @@ from perception_simulation.random_objects import (
 )
 from perception_simulation.specification import (
     TABLE_HEIGHT,
+    WALKING,
     CameraKey,
     Carry,
     Fixture,
@@ -31,6 +32,8 @@ from perception_simulation.specification import (
     Scene,
     Vector2,
     Vector3,
+    Walker,
+    WalkerKey,
 )
 
 _REST, _SETTLE = 0.8, 1.5
@@ -58,7 +61,11 @@ _FAMILIES: dict[Place, _Family] = {
 
 
 def generate(
-    seed: int, place: Place = "tabletop", objects: int | None = None, cameras: int = 1
+    seed: int,
+    place: Place = "tabletop",
+    objects: int | None = None,
+    cameras: int = 1,
+    people: int = 0,
 ) -> Scene:
     """A random scene of about 40 seconds.
 
@@ -67,6 +74,7 @@ def generate(
         place: "tabletop" or "room".
         objects: How many, 4..12; the seed decides where it is not given.
         cameras: One, or two that look from different sides.
+        people: How many walk to and fro behind what the scene is about, 0..2.
 
     Raises:
         ConfigurationError: A number is out of range.
@@ -75,13 +83,32 @@ def generate(
         raise ConfigurationError(f"a generated scene has 1..12 objects, not {objects}")
     if cameras not in (1, 2):
         raise ConfigurationError(f"a generated scene has one or two cameras, not {cameras}")
+    if not 0 <= people <= 2:
+        raise ConfigurationError(f"a generated scene has 0..2 people, not {people}")
     rng = np.random.default_rng((seed, list(_FAMILIES).index(place)))
     family = _FAMILIES[place]
     count = objects or int(rng.integers(4, 13))
     things = random_objects(rng, count, family.usable, family.scale, family.support)
     story = _Story(rng, family, things)
     scene = story.scene(cameras)
-    return replace(scene, place=place, seed=seed, surface=random_texture(rng))
+    walkers = tuple(_passer_by(family, seed, k, scene.duration) for k in range(people))
+    surface = random_texture(rng)
+    return replace(scene, place=place, seed=seed, surface=surface, walkers=walkers)
+
+
+def _passer_by(family: _Family, seed: int, index: int, duration: float) -> Walker:
+    """Somebody who walks to and fro along the far side, each on a line of his own."""
+    rng = np.random.default_rng((seed, index, 17))  # of its own: the rest stays as it is
+    edge = family.area[0] / 2.0 if family.support > 0.0 else family.usable[0] / 2.0
+    line, side = round(edge + 0.4 + 0.45 * index, 3), 1.6 * (1.0 if index % 2 else -1.0)
+    time, yaw, keys = round(float(rng.uniform(0.2, 2.0)), 2), -math.copysign(math.pi / 2, side), []
+    while time < duration:
+        way = 2.0 * abs(side) / float(rng.uniform(0.6, 0.9))
+        for moment, place in ((time, side), (time + way, -side)):
+            keys.append(WalkerKey(round(moment, 2), (line, place), round(yaw, 4)))
+        time, side, yaw = keys[-1].time + 1.5, -side, yaw + math.pi
+    height, texture = round(float(rng.uniform(1.55, 1.9)), 2), random_texture(rng)
+    return Walker(f"person_{index + 1}", tuple(keys), height, texture, WALKING)
 
 
 class _Story:

@@ -146,8 +146,8 @@ class SimulatorNode(ManagedNode[SimulatorParameters]):
         if sample.truth is not None:
             truth = object_states_to_msg(objects, frame.stamp, world_frame, make)
             self._send("truth/objects", truth)
-            nobody = people_to_msg((), frame.stamp, world_frame, make)  # no scene has people yet
-            self._send("truth/people", nobody)
+            people = people_to_msg(sample.truth.people, frame.stamp, world_frame, make)
+            self._send("truth/people", people)
 
     def _send(self, topic: str, message: Any) -> None:
         self._outputs[topic].publish(message)

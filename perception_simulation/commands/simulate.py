@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 writes the topics of the cameras, /tf and /clock, and the truth: truth/objects (poses, velocities,
-masses, visibility), truth/masks (one image a frame), truth/events (contacts, pushes, hiding).
+masses, visibility), truth/people (their joints), truth/masks (one image a frame), truth/events
+(contacts, pushes, hiding).
 
 examples:
   permanence simulate -o table.mcap                    a random table, seed 0
-  permanence simulate -o room.mcap --place room --seed 7 --cameras 2
+  permanence simulate -o room.mcap --place room --seed 7 --cameras 2 --people 1
   permanence simulate -o t.mcap --seed 7 --write-scene t.yaml     keep the scene, to change it
   permanence simulate -o mine.mcap --scene t.yaml --shadows
   permanence replay table.mcap && permanence score out/objects.mcap
@@ -50,6 +51,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--objects", type=int, metavar="N", help="in a random scene, 1..12")
     parser.add_argument("--cameras", type=int, metavar="N", help="in a random scene, 1 or 2 (1)")
+    parser.add_argument(
+        "--people", type=int, metavar="N", help="who walk by in a random scene, 0..2 (0)"
+    )
     parser.add_argument("--duration", type=float, metavar="S", help="seconds to simulate")
     parser.add_argument("--size", type=_size, metavar="WxH", help="of the images (320x240)")
     parser.add_argument("--shadows", action="store_true", help="draw shadows; several times slower")
@@ -88,7 +92,7 @@ def _scene(args: argparse.Namespace) -> Scene:
     from perception_simulation.scene_file import load_scene
 
     if args.scene is not None:
-        for option in ("place", "objects", "cameras"):
+        for option in ("place", "objects", "cameras", "people"):
             if getattr(args, option) is not None:
                 raise ConfigurationError(
                     f"--{option} is for random scenes, but --scene gives one", "change the file"
@@ -97,7 +101,13 @@ def _scene(args: argparse.Namespace) -> Scene:
         if args.seed is not None:
             scene = replace(scene, seed=args.seed)
     else:
-        scene = generate(args.seed or 0, args.place or "tabletop", args.objects, args.cameras or 1)
+        scene = generate(
+            args.seed or 0,
+            args.place or "tabletop",
+            args.objects,
+            args.cameras or 1,
+            args.people or 0,
+        )
     if args.duration is not None:
         scene = replace(scene, duration=args.duration)
     if args.size is not None:

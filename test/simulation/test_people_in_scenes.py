@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 from small_scene import PERFECT, small_scene, thing
 
+from perception_nodes.bags.reader import open_bag
+from perception_nodes.cli import main
 from perception_nodes.embodmocap.skeleton import INDEX, SURFACE
 from perception_nodes.errors import ConfigurationError, InputError
+from perception_nodes.ros.conversion import people_from_msg
 from perception_nodes.scene import ObjectState, Person, Sample, Visibility
 from perception_simulation import specification as spec
+from perception_simulation.gazebo.world import world_sdf
+from perception_simulation.generator import generate
 from perception_simulation.scene_file import load_scene, save_scene
 from perception_simulation.simulator import Simulator
 from perception_simulation.world import World
@@ -227,3 +232,59 @@ def test_a_recording_has_one_key_and_must_be_one(tmp_path: Path) -> None:
         World(room(dancer))
     with pytest.raises(InputError, match=r"dance\.bvh is no BVH file"):
         World(room(replace(dancer, path=WAY[:1])))
+
+
+@pytest.mark.usefixtures("rendering")
+def test_a_recording_tells_the_joints_of_people(tmp_path: Path) -> None:
+    save_scene(room(WALKER, duration=0.6), tmp_path / "scene.yaml")
+    bag = tmp_path / "people.mcap"
+    assert main(["simulate", "-o", str(bag), "--scene", str(tmp_path / "scene.yaml")]) == 0
+    with open_bag(bag) as recording:
+        told = [m.data for m in recording.messages() if m.topic == "/truth/people"]
+    for message, sample in zip(told, walk(), strict=False):
+        (found,) = people_from_msg(message)
+        assert found.id == "ann"
+        assert found.stamp == sample.frame.stamp
+        np.testing.assert_allclose(found.joints, person(sample).joints)
+        np.testing.assert_array_equal(found.contacts, person(sample).contacts)
+    assert len(told) == 3
+
+
+@pytest.mark.parametrize("place", ["tabletop", "room"])
+def test_people_walk_by_in_random_scenes_that_stay_the_same(place: spec.Place) -> None:
+    scene = generate(4, place, people=2)
+    assert replace(scene, walkers=()) == generate(4, place)
+    assert [w.name for w in scene.walkers] == ["person_1", "person_2"]
+    World(scene)
+    for walker in scene.walkers:
+        assert walker.path[-1].time > scene.duration - 2.0  # and rests
+        # nobody walks through the table, the walls or another
+        line = walker.path[0].position[0]
+        assert scene.support_height == 0.0 or line > scene.area[0] / 2.0 + 0.3
+        assert line < 2.5
+    with pytest.raises(ConfigurationError, match="not 3"):
+        generate(4, people=3)
+
+
+def test_gazebo_walks_its_own_person_and_refuses_a_recording(tmp_path: Path) -> None:
+    stiff = replace(room(WALKER), pushes=(), walkers=(replace(WALKER, motion=spec.STIFF),))
+    assert world_sdf(room(WALKER)) == world_sdf(stiff)
+    (tmp_path / "dance.bvh").write_text("")
+    dancer = replace(WALKER, path=WAY[:1], motion=str(tmp_path / "dance.bvh"))
+    with pytest.raises(ConfigurationError, match="can't do"):
+        world_sdf(room(dancer))
+
+
+@pytest.mark.usefixtures("rendering")
+def test_the_scene_that_ships_shows_both_people_to_both_cameras_and_a_kick() -> None:
+    scene = load_scene(Path(__file__).resolve().parents[2] / "worlds" / "people.yaml")
+    small = replace(scene, width=160, height=120, rate=1.0, duration=6.0)
+    ball = []
+    for sample in Simulator(small):
+        assert sample.truth is not None
+        assert sample.truth.labels is not None
+        people = [k for k, s in enumerate(sample.truth.objects) if s.label == "person"]
+        assert all((sample.truth.labels == k + 1).sum() > 50 for k in people)
+        assert len(sample.truth.people) == len(people) == 2
+        ball.append(state(sample, "ball").position)
+    assert np.linalg.norm(ball[-1] - ball[0]) > 0.3
