@@ -10,8 +10,7 @@ import pytest
 
 from perception_nodes.arrays import Floats
 from perception_nodes.geometry.pose import Pose
-from perception_nodes.scene import Frame, Visibility
-from perception_simulation import push_t_camera
+from perception_nodes.scene import Frame, SceneState, Visibility
 from perception_simulation.push_t import CENTER, NAME, SHAPE, SPEED, Board
 from perception_simulation.push_t_camera import FIRST_LOOKS, BoardCamera
 from perception_simulation.push_t_pose import find, follow, outside
@@ -76,28 +75,29 @@ def test_a_t_is_followed_while_it_is_pushed_and_turned() -> None:
 
 
 @pytest.mark.usefixtures("rendering")
-def test_the_tool_is_no_object_and_no_part_of_the_t(monkeypatch: pytest.MonkeyPatch) -> None:
-    frames: list[Frame] = []
-    keep = push_t_camera.without_stick
-
-    def kept(frame: Frame, *rest: object) -> Frame:
-        frames.append(keep(frame, *rest))  # type: ignore[arg-type]
-        return frames[-1]
-
-    monkeypatch.setattr(push_t_camera, "without_stick", kept)
+def test_the_tool_is_no_object_and_no_part_of_the_t() -> None:
     board = Board(np.array([0.0, 0.0, 0.0]), np.array([-0.08, 0.03]))
+    top, highest = TABLE_HEIGHT + SHAPE.height, []
     with BoardCamera(board, 2) as camera:
+        process = camera._pipeline.process
+
+        def seen(frame: Frame) -> SceneState:
+            assert frame.pose is not None
+            points = frame.pose.apply(frame.camera.rays() * frame.depth[..., None])
+            highest.append(float(np.nanmax(points[..., 2])))
+            scene = process(frame)
+            assert len(scene.slots.items) == 1
+            return scene
+
+        camera._pipeline.process = seen  # type: ignore[method-assign]
         _look_first(board, camera)
         for _ in range(5):
             board.step(np.array([SPEED, 0.0]))
             camera.look()
         assert board.pose()[0] > 0.01
         assert np.hypot(*_error(board, camera)[:2]) < 2e-3
-        top = TABLE_HEIGHT + SHAPE.height
-        for frame in frames:
-            assert frame.pose is not None
-            points = frame.pose.apply(frame.camera.rays() * frame.depth[..., None])
-            assert np.nanmax(points[..., 2]) < top + 0.01
+    assert len(highest) == camera.frames
+    assert max(highest) < top + 0.01
 
 
 @pytest.mark.usefixtures("rendering")
