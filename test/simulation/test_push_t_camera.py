@@ -41,19 +41,21 @@ def _error(board: Board, camera: BoardCamera) -> Floats:
 
 
 @pytest.mark.usefixtures("rendering")
-@pytest.mark.parametrize("seed", range(5))
-def test_the_place_and_heading_of_a_t_are_told_by_images_and_as_sure_as_they_are(seed: int) -> None:
-    board = _random(seed)
-    with BoardCamera(board, seed) as camera:
-        assert camera.look() is None
-        _look_first(board, camera)
-        error, state = _error(board, camera), camera.state()
-    assert state is not None
-    assert np.hypot(*error[:2]) < 1.5e-3
-    assert abs(error[2]) < math.radians(0.7)
-    sure = state.pose_covariance[np.ix_((0, 1, 5), (0, 1, 5))]
-    assert error @ np.linalg.solve(sure, error) < 11.3  # 99 % of chi squared
-    assert np.sqrt(np.diag(sure)).max() < 0.02
+def test_the_place_and_heading_of_a_t_are_told_by_images_and_as_sure_as_they_are() -> None:
+    squared = []
+    for seed in range(5):
+        board = _random(seed)
+        with BoardCamera(board, seed) as camera:
+            assert camera.look() is None
+            _look_first(board, camera)
+            error, state = _error(board, camera), camera.state()
+        assert state is not None
+        assert np.hypot(*error[:2]) < 1e-3
+        assert abs(error[2]) < math.radians(0.5)
+        sure = state.pose_covariance[np.ix_((0, 1, 5), (0, 1, 5))]
+        squared.append(error @ np.linalg.solve(sure, error))
+        assert np.sqrt(np.diag(sure)).max() < 0.02
+    assert np.mean(squared) < 3.0  # as many as there are numbers
 
 
 @pytest.mark.usefixtures("rendering")
