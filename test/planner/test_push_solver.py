@@ -246,6 +246,13 @@ def test_the_way_to_a_start_goes_above_everything_at_travel_speed() -> None:
     assert np.linalg.norm(np.diff(way, axis=0), axis=1).max() <= Moves().travel_speed * 0.1 + 1e-9
 
 
+def test_the_pusher_is_not_sent_down_right_after_it_went_up() -> None:
+    way = approach(np.array([0.0, 0.0, 0.02]), np.array([0.005, 0.0, 0.02]), 0.2, Moves())
+    climbs = np.sign(np.diff(way, axis=0)[:, 2].round(9))
+    between = np.flatnonzero(climbs < 0.0)[0] - np.flatnonzero(climbs > 0.0)[-1] - 1
+    assert between >= 3, "the pusher lags behind its plan by a step or two"
+
+
 def test_the_way_rises_above_what_stands_under_it_and_not_above_what_stands_aside() -> None:
     tip, start = np.array([0.4, 0.0, 0.2]), np.array([-0.1, 0.0, 0.015])
     under = np.array([0.1, 0.02, 0.1, 0.0]), np.array([0.03, 0.03, 0.1])

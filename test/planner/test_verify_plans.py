@@ -234,6 +234,17 @@ def test_uncertainty_of_places_widens_what_is_kept_clear() -> None:
     assert worst(judge(vague, sure, ("cup",))).constraint is Constraint.PROTECTED
 
 
+def test_what_is_surely_round_needs_no_room_for_corners_to_turn() -> None:
+    anyhow = np.diag([1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1.0])
+    for chance, safe in ((0.5, False), (0.9, True)):
+        cup = thing("cup", 0.0, 0.085, pose_covariance=anyhow)
+        cup = replace(cup, roundness=np.array([0.0, 0.0, chance]))
+        now = situation(thing("o1", -0.4, 0.0), cup, tip=(-0.1, 0.0, TABLE + 0.03))
+        verdict = judge(push(now, (0.2, 0.0)), now)
+        assert verdict.safe == safe
+        assert safe or worst(verdict).constraint is Constraint.COLLISION
+
+
 def seen_walking(toward: float, distance: float) -> tuple[Verifier, Situation]:
     """A verifier that has followed somebody for 0.4 s at a speed; and what holds now."""
     verifier = Verifier(Limits())
