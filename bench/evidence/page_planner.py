@@ -91,7 +91,7 @@ def _paired(arms: dict[str, Any]) -> str:
     said = "is not shown to help" if gain.low <= 0.0 else "helps"
     return (
         f"\nThat the world model judges the favorites again {said}: ours minus prior is {gain} in "
-        "the same episodes. Ours is of the network before it was told shapes.\n"
+        "the same episodes.\n"
     )
 
 
