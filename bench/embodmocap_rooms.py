@@ -12,6 +12,7 @@ network looks at the images besides.
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 from common import SHARED_DATA, write_result
 from embodmocap_arms import ARMS, follow, measure
+from scipy.spatial.transform import Rotation
 
 from perception_nodes.arrays import Floats
 from perception_nodes.embodmocap.calibration import SurfacePoints
@@ -44,6 +46,9 @@ _SEEN = 0.25  # m that a joint may lie behind the surface that hides it and stil
 _USED = ("one view + depth", "the other + depth", "uncalibrated + depth + bones",
          "calibrated + depth + bones")  # fmt: skip
 
+_BARE = "calibrated by bare walls"
+_DENSITY = 300.0  # points a square meter
+
 
 class Room:
     """What the cameras of a scene deliver, to be followed again and again.
@@ -55,7 +60,8 @@ class Room:
 
     def __init__(self, scene: Scene, network: KeypointSource | None = None) -> None:
         self.people: Sequence[PersonBody] = bodies(scene)
-        self.room = _walls(scene)
+        self.room = _map(scene)
+        self.bare = _map(scene, furniture=False)
         self.found: list[tuple[Keypoints, Floats]] = []
         tracks = {camera.name: camera_track(camera) for camera in scene.cameras}
         rng = np.random.default_rng((scene.seed, 41))
@@ -97,11 +103,14 @@ def main() -> None:
         "seeds": seeds, "seconds": next(iter(scenes.values())).duration, "scenes": {}
     }  # fmt: skip
     for name, scene in scenes.items():
-        row: dict[str, list[dict[str, float]]] = {arm: [] for arm in _USED}
+        row: dict[str, list[dict[str, float]]] = {arm: [] for arm in (*_USED, _BARE)}
         for seed in range(seeds):
             room = Room(replace(scene, seed=scene.seed + seed))
-            for arm in _USED:
-                row[arm] += [measure(course, scene.rate) for course in follow(room, ARMS[arm])]  # type: ignore[arg-type]
+            for arm in (*_USED, _BARE):
+                if arm == _BARE:
+                    room.room = room.bare
+                courses = follow(room, ARMS[_USED[-1] if arm == _BARE else arm])  # type: ignore[arg-type]
+                row[arm] += [measure(course, scene.rate) for course in courses]
         figures["scenes"][name] = {arm: _columns(measured) for arm, measured in row.items()}
         for arm, told in figures["scenes"][name].items():
             means = {
@@ -148,8 +157,8 @@ def _detected(
     return Keypoints(frame.stamp, frame.camera_name, noisy[order], confidence[order])
 
 
-def _walls(scene: Scene) -> SurfacePoints:
-    """Floor and walls of the room, as points with normals."""
+def _map(scene: Scene, furniture: bool = True) -> SurfacePoints:
+    """Floor and walls of the room, and its fixtures, as points with normals."""
     rng = np.random.default_rng(0)
     half = np.array(scene.area) / 2.0
     flat = np.column_stack([rng.uniform(-half, half, (4000, 2)), np.zeros(4000)])
@@ -160,7 +169,18 @@ def _walls(scene: Scene) -> SurfacePoints:
             wall[:, axis] = sign * half[axis]
             points.append(wall)
             normals.append(np.tile(-sign * np.eye(3)[axis], (2500, 1)))
+    for item in scene.fixtures if furniture else ():
+        turn, half = Rotation.from_euler("z", item.yaw).as_matrix(), np.array(item.size) / 2.0
+        for axis, sign in itertools.product(range(3), (-1.0, 1.0)):
+            side = rng.uniform(-half, half, (round(_DENSITY * _area(half, axis)), 3))
+            side[:, axis] = sign * half[axis]
+            points.append(side @ turn.T + item.position)
+            normals.append(np.tile(sign * turn[:, axis], (len(side), 1)))
     return SurfacePoints(np.concatenate(points), np.concatenate(normals))
+
+
+def _area(half: Floats, axis: int) -> float:
+    return float(4.0 * np.prod(np.delete(half, axis)))
 
 
 def _columns(measured: list[dict[str, float]]) -> dict[str, list[float | None]]:

@@ -122,8 +122,9 @@ def _rooms(figures: dict[str, Any]) -> str:
         "cross (`worlds/people.yaml`), in *recorded* one who replays a motion capture. Keypoints "
         "are joints that the images show, 3 pixels off (at confidence 1; 5 % lost); depth is that "
         "of the images with the simulator's errors; odometry drifts and the second clock is 60 ms "
-        "late, as above. Calibration compares with the floor and the walls; the furniture is not "
-        "in that map. *Known* is the share of moments in which the person was told.\n"
+        "late, as above. Calibration compares with floor, walls and furniture, by *bare walls* "
+        "with a map that lacks the furniture. *Known* is the share of moments in which the person "
+        "was told.\n"
     )
     parts = [text, table(["scene", "arm", *(name for name, _ in _ROOMS.values())], rows)]
     for scene, arms in figures["scenes"].items():
