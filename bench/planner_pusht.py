@@ -6,7 +6,8 @@ From true states, or from the images of an RGB-D camera above the board. A plan 
 steps, without a deadline, with the same number of samples and rounds for all. "learned" is the
 C-JEPA without the physics prior; it knows boxes, not T shapes. "ours" lets it judge again what the
 prior favors. "patches" and "objects" are small networks trained on pushes of this T alone, see
-`perception_models.planner.patches`; they need torch:
+`perception_models.planner.patches`; "small, masked" and "small, not masked" are world models that
+differ in nothing but whether whole objects were masked in training. These need torch:
 
     .venv-train/bin/python bench/planner_pusht.py --episodes 200 --arms patches objects
 
@@ -29,8 +30,11 @@ import numpy as np
 from common import RESULTS, write_result
 
 from perception_nodes.arrays import Floats
+from perception_nodes.cjepa.calibration import CALIBRATION, read_calibration
 from perception_nodes.cjepa.loading import load_world_model
+from perception_nodes.cjepa.model import WorldModel
 from perception_nodes.geometry.pose import Pose
+from perception_nodes.model_cards import weights_folder
 from perception_nodes.planner.budget import Budget, Table
 from perception_nodes.planner.candidates import Moves
 from perception_nodes.planner.interface import Goal, Rollout, Situation
@@ -55,7 +59,10 @@ from perception_simulation.push_t_camera import FIRST_LOOKS, BoardCamera
 
 STATES, IMAGES = "states", "images"
 TRAINED = ("patches", "objects")
-ARMS = ("random", "learned", "box", "prior", "ours", *TRAINED)
+MASKS = {"small, masked": "full", "small, not masked": "no_mask"}
+"""World models of one kind and training, with objects masked in it and without; see `ABLATIONS`."""
+ARMS = ("random", "learned", "box", "prior", "ours", *TRAINED, *MASKS)
+SMALL_UPDATES = 1000
 UPDATES, EPISODES = 3000, 1000
 SAMPLES, ROUNDS, EXECUTED = 48, 2, 5
 FIRST_SEED = 10_000
@@ -65,7 +72,7 @@ _FOREVER = 1e6
 def solver(arm: str) -> SamplingSolver:
     """Who plans."""
     moves = Moves(knots=12, hold=3, speed=SPEED, height=TIP_HEIGHT, lift=False)
-    shapes = {} if arm in ("learned", "box") else {NAME: PARTS}
+    shapes = {} if arm in ("learned", "box", *MASKS) else {NAME: PARTS}
     options: dict[str, Any] = {}
     if arm in ("learned", "ours"):
         learned = LearnedRollout(load_world_model(device="cpu"))
@@ -75,6 +82,8 @@ def solver(arm: str) -> SamplingSolver:
             options["second"] = CombinedRollout(PriorRollout(shapes=shapes), learned)
     if arm in TRAINED:
         options["rollout"] = trained_rollout(arm)
+    if arm in MASKS:
+        options["rollout"] = small_rollout(MASKS[arm])
     budget = Budget(samples=SAMPLES, rounds=ROUNDS, slice=SAMPLES)
     return SamplingSolver(Table(0.7), budget, moves, shapes=shapes, **options)
 
@@ -89,6 +98,37 @@ def trained_rollout(arm: str) -> Rollout:
     model, error = trained(patches=arm == "patches", updates=UPDATES, episodes=EPISODES, tell=print)
     print(f"{arm}: {1e3 * error:.1f} mm after 1.8 s on unseen pushes", flush=True)
     return TokenRollout(model)
+
+
+def small_rollout(ablation: str) -> Rollout:
+    """A small world model, trained now or before on the same windows whatever the masks."""
+    import torch
+    from cjepa_masking import SIZE, train
+
+    from perception_models.cells import Cell, CellStack
+    from perception_models.cjepa.shipped import NAMES
+    from perception_models.cjepa.task import ABLATIONS, CjepaTask, Configuration
+
+    torch.set_num_threads(1)
+    task = CjepaTask(Configuration(**SIZE, steps=SMALL_UPDATES), torch.device("cpu"))
+    cells = [Cell(0, name) for name in MASKS.values()]
+    stack = CellStack(task.network, cells, ABLATIONS, torch.device("cpu"))
+    train(task, stack)
+    network = stack.networks[list(MASKS.values()).index(ablation)].eval()
+
+    class Small:
+        """In the place of an `inference.Network`."""
+
+        model_id = f"small {ablation}"
+
+        @torch.no_grad()
+        def run(self, fed: dict[str, Any]) -> dict[str, Any]:
+            found = network(*(torch.from_numpy(np.ascontiguousarray(fed[n])) for n in NAMES))
+            names = ("next_states", "log_deviations")
+            return {name: x.numpy() for name, x in zip(names, found, strict=True)}
+
+    calibration = read_calibration(weights_folder() / CALIBRATION)
+    return LearnedRollout(WorldModel(Small(), calibration))
 
 
 def goal_of(task: Episode) -> Goal:
