@@ -10,7 +10,7 @@ from perception_nodes.planner.blocks import Blocks
 from perception_nodes.planner.cost import Aim
 from perception_nodes.planner.interface import Goal, Situation
 
-_RESERVE, _LAST = 0.75, 0.9
+_RESERVE, _LAST = 0.75, 0.85
 """Shares of the deadline after which no slice is begun, and after which one is given up."""
 
 
