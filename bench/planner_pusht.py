@@ -22,7 +22,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +185,7 @@ def attempt(task: Episode, planner: SamplingSolver | None, seed: int, see: str) 
     """One episode of one arm."""
     board = Board(task.start, task.tip)
     with ExitStack() as stack:
-        camera = stack.enter_context(BoardCamera(board, seed)) if see == IMAGES else None
+        camera = stack.enter_context(closing(BoardCamera(board, seed))) if see == IMAGES else None
         sight = Sight(board, camera)
         return run(task, planner, seed, board, sight) | sight.told()
 

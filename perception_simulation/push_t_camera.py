@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -45,7 +43,7 @@ class _Belief:
 
 
 class BoardCamera:
-    """Believes where the T is; close it, or use it in a `with` statement.
+    """Believes where the T is; close it in the end.
 
     Args:
         board: What is looked at. The truth is taken from it to draw images, and the tip.
@@ -106,17 +104,6 @@ class BoardCamera:
     def close(self) -> None:
         """Free the renderer."""
         self._renderer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _believe(self, frame: Frame, scene: SceneState) -> None:
         pixel = self._pixel(frame)

@@ -13,6 +13,8 @@ from perception_nodes.scene import UNKNOWN_ROUNDNESS, Gaussian, ObjectState
 
 GRAVITY = 9.81
 _STACKED = 0.02
+CORNER = 1.0 - math.sqrt(0.5)
+"""How much farther in a round corner is than a sharp one, along each side, over its radius."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +70,11 @@ def upright(item: ObjectState) -> tuple[Floats, Floats]:
     return place, item.size[[ahead, left, up]] / 2.0
 
 
+def upright_roundness(item: ObjectState) -> float:
+    """Chance that the surface is round about the axis of the box nearest to the vertical."""
+    return float(item.roundness[int(np.argmax(np.abs(item.pose.rotation[2])))])
+
+
 def blocks_of(objects: Sequence[ObjectState], shapes: Mapping[str, Floats] | None = None) -> Blocks:
     """What the prior needs of objects.
 
@@ -113,7 +120,7 @@ def turning(parts: Floats) -> float:
     """
     solid = parts[parts[:, 2] > 0.0]
     diagonal = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)])
-    inner = solid[:, None, 2:4] - (1.0 - math.sqrt(0.5)) * solid[:, None, 4:]
+    inner = solid[:, None, 2:4] - CORNER * solid[:, None, 4:]
     corners = solid[:, None, :2] + diagonal * inner
     return max(float(np.hypot(corners[..., 0], corners[..., 1]).mean()) ** 2, 1e-6)
 
@@ -124,8 +131,7 @@ def _sharp(rectangles: Floats) -> Floats:
 
 def _footprint(item: ObjectState, half: Floats) -> Floats:
     """(1, 5) of the box; round where the surface is likelier round about the vertical than not."""
-    up = int(np.argmax(np.abs(item.pose.rotation[2])))
-    radius = float(half[:2].min()) if item.roundness[up] > UNKNOWN_ROUNDNESS else 0.0
+    radius = float(half[:2].min()) if upright_roundness(item) > UNKNOWN_ROUNDNESS else 0.0
     return np.array([[0.0, 0.0, half[0], half[1], radius]])
 
 

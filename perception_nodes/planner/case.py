@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception_nodes.arrays import Bools, Floats, Ints
+from perception_nodes.planner.blocks import upright_roundness
 from perception_nodes.planner.interface import Situation
 from perception_nodes.planner.people import Body
 from perception_nodes.planner.sweep import Path
@@ -168,9 +169,8 @@ def uncertainty(state: ObjectState, half: Floats, sigmas: float) -> tuple[float,
     """
     place = math.sqrt(max(float(np.linalg.eigvalsh(state.pose_covariance[:3, :3])[-1]), 0.0))
     heading = math.sqrt(max(float(state.pose_covariance[5, 5]), 0.0))
-    up = int(np.argmax(np.abs(state.pose.rotation[2])))
-    is_round = float(state.roundness[up]) > _SURELY
-    circle = float(half[:2].max() if is_round else np.linalg.norm(half[:2]))
+    surely_round = upright_roundness(state) > _SURELY
+    circle = float(half[:2].max() if surely_round else np.linalg.norm(half[:2]))
     return place, min(circle * sigmas * heading, circle - float(half[:2].min()))
 
 

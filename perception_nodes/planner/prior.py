@@ -11,7 +11,6 @@ it runs for many candidates at once, and as a network (`models/perception_models
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from perception_nodes.arrays import Floats
-from perception_nodes.planner.blocks import GRAVITY, Blocks, blocks_of
+from perception_nodes.planner.blocks import CORNER, GRAVITY, Blocks, blocks_of
 from perception_nodes.planner.contact import Array, depth, gate, pushed, touch, turned
 from perception_nodes.planner.interface import Futures, Situation
 
@@ -297,12 +296,11 @@ def _outline(xp: Any, parts: Array) -> Array:
     radius = parts[..., None, 4:]
     # a round corner is a little farther in
     diagonal = around[:, :1] ** 2 * around[:, 1:] ** 2
-    inner = parts[..., None, 2:4] - _CORNER * diagonal * radius
+    inner = parts[..., None, 2:4] - CORNER * diagonal * radius
     points = parts[..., None, :2] + around * inner
     return points.reshape((parts.shape[0], -1, 2))
 
 
-_CORNER = 1.0 - math.sqrt(0.5)
 _AROUND = ((1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_the_place_and_heading_of_a_t_are_told_by_images_and_as_sure_as_they_are
     squared = []
     for seed in range(5):
         board = _random(seed)
-        with BoardCamera(board, seed) as camera:
+        with closing(BoardCamera(board, seed)) as camera:
             assert camera.look() is None
             _look_first(board, camera)
             error, state = _error(board, camera), camera.state()
@@ -61,7 +62,7 @@ def test_the_place_and_heading_of_a_t_are_told_by_images_and_as_sure_as_they_are
 @pytest.mark.usefixtures("rendering")
 def test_a_t_is_followed_while_it_is_pushed_and_turned() -> None:
     board = Board(np.array([0.0, 0.0, 0.4]), np.array([-0.12, 0.03]))
-    with BoardCamera(board, 1) as camera:
+    with closing(BoardCamera(board, 1)) as camera:
         _look_first(board, camera)
         start, errors = board.pose(), []
         for _ in range(16):
@@ -80,7 +81,7 @@ def test_a_t_is_followed_while_it_is_pushed_and_turned() -> None:
 def test_the_tool_is_no_object_and_no_part_of_the_t() -> None:
     board = Board(np.array([0.0, 0.0, 0.0]), np.array([-0.08, 0.03]))
     top, highest = TABLE_HEIGHT + SHAPE.height, []
-    with BoardCamera(board, 2) as camera:
+    with closing(BoardCamera(board, 2)) as camera:
         process = camera._pipeline.process
 
         def seen(frame: Frame) -> SceneState:
@@ -105,7 +106,7 @@ def test_the_tool_is_no_object_and_no_part_of_the_t() -> None:
 @pytest.mark.usefixtures("rendering")
 def test_a_t_that_is_gone_stays_where_it_was_last_believed_and_is_found_again() -> None:
     board = Board(np.array([0.05, 0.0, 1.0]), np.array([-0.1, 0.1]))
-    with BoardCamera(board, 3) as camera:
+    with closing(BoardCamera(board, 3)) as camera:
         _look_first(board, camera)
         known, at = camera.state(), board.world.motion(NAME).pose
         assert known is not None
@@ -134,7 +135,7 @@ def test_a_t_that_is_gone_stays_where_it_was_last_believed_and_is_found_again() 
 @pytest.mark.usefixtures("rendering")
 def test_a_t_is_followed_where_the_tracker_loses_it_but_the_finder_does_not() -> None:
     board = Board(np.array([0.0, 0.0, 0.4]), np.array([-0.12, 0.03]))
-    with BoardCamera(board, 1) as camera:
+    with closing(BoardCamera(board, 1)) as camera:
         _look_first(board, camera)
         process = camera._pipeline.process
         camera._pipeline.process = lambda f: replace(process(f), objects=())  # type: ignore[method-assign]
