@@ -144,6 +144,17 @@ def test_what_looks_round_slips_aside_where_a_box_is_taken_along() -> None:
     assert ends[1][1] < ends[0][1] - 0.003
 
 
+def test_where_a_can_rolls_off_to_does_not_depend_on_the_length_of_the_step() -> None:
+    can = replace(block("a", 0.0, 0.0), roundness=np.array([0.1, 0.1, 0.9]))
+    places = []
+    for steps, interval in ((20, 0.1), (30, 2.0 / 30.0)):
+        tips = np.linspace((-0.1, 0.012, 0.015), (0.1, 0.012, 0.015), steps + 1)[None]
+        futures = PriorRollout().roll(scene(can), tips, interval)
+        places.append(futures.poses[0, -1, 0, :2])
+    assert np.hypot(*(places[1] - places[0])) < 0.004
+    assert np.hypot(*places[0]) > 0.05
+
+
 def test_what_looks_round_pushes_its_neighbor_with_its_rim() -> None:
     thing, other = block("a", 0.0, 0.0), block("b", 0.065, 0.055)
     can = replace(thing, roundness=np.array([0.1, 0.1, 0.9]))

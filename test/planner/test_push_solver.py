@@ -13,6 +13,7 @@ from pushing import block, goal, scene
 
 from perception_nodes.arrays import Floats
 from perception_nodes.planner import sampling
+from perception_nodes.planner.blocks import blocks_of
 from perception_nodes.planner.budget import Budget, Table
 from perception_nodes.planner.candidates import (
     Moves,
@@ -23,9 +24,10 @@ from perception_nodes.planner.candidates import (
     tips_of,
     travel_height,
 )
+from perception_nodes.planner.cost import Aim, Weights, cost
 from perception_nodes.planner.interface import Futures, Goal, Situation
 from perception_nodes.planner.learned import combined
-from perception_nodes.planner.prior import PriorRollout
+from perception_nodes.planner.prior import Physics, PriorRollout, start_state, things
 from perception_nodes.planner.sampling import SamplingSolver
 from perception_nodes.planner.task import Task
 from perception_nodes.scene import PlanStatus
@@ -244,6 +246,23 @@ def test_the_way_to_a_start_goes_above_everything_at_travel_speed() -> None:
     high = way[(way[:, 0] > 1e-6) & (way[:, 0] < 0.3 - 1e-6)]
     assert (high[:, 2] == 0.2).all()
     assert np.linalg.norm(np.diff(way, axis=0), axis=1).max() <= Moves().travel_speed * 0.1 + 1e-9
+
+
+def test_the_tip_keeps_clear_of_the_box_of_what_looks_round() -> None:
+    corner = np.array([[[-0.1, 0.1, 0.015], [0.031, 0.1, 0.015]]])
+    aim = Aim(np.array([0.0]), np.zeros(3), np.array(0.0), np.array([-1.0, -1.0, 1.0, 1.0]),
+              np.array(-1.0))  # fmt: skip
+    thing = block("a", 0.0, 0.06)
+    costs = []
+    for chance in (0.1, 0.9):
+        seen = replace(thing, roundness=np.array([0.0, 0.0, chance]))
+        blocks = blocks_of([seen])
+        states = [start_state(blocks, 1)] * 3
+        tips = np.concatenate((corner, corner[:, -1:]), axis=1)
+        still = things(blocks, Physics(), 0.1)
+        costs.append(float(cost(np, states, still, tips, aim, Weights())[0]))
+    assert costs[0] == pytest.approx(costs[1])
+    assert costs[0] > 1.0
 
 
 def test_the_pusher_is_not_sent_down_right_after_it_went_up() -> None:
